@@ -1,0 +1,78 @@
+//! Varints and names, written and read. Reading never panics and never allocates by a length it was told.
+
+use crate::DecodeError;
+
+pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+pub(crate) fn put_signed(out: &mut Vec<u8>, value: i64) {
+    put(out, (value as u64) << 1 ^ (value >> 63) as u64);
+}
+
+/// One more than the value, 0 for none. Values are below 2^63.
+pub(crate) fn put_optional(out: &mut Vec<u8>, value: Option<u64>) {
+    put(out, value.map_or(0, |value| value + 1));
+}
+
+pub(crate) fn put_name(out: &mut Vec<u8>, name: &str) {
+    put(out, name.len() as u64);
+    out.extend_from_slice(name.as_bytes());
+}
+
+#[derive(Debug)]
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) const fn new(bytes: &'a [u8]) -> Reader<'a> {
+        Reader { rest: bytes }
+    }
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+    pub(crate) fn byte(&mut self) -> Result<u8, DecodeError> {
+        let (first, rest) = self.rest.split_first().ok_or(DecodeError::Short)?;
+        self.rest = rest;
+        Ok(*first)
+    }
+    pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
+        let (taken, rest) = self.rest.split_at_checked(len).ok_or(DecodeError::Short)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+    pub(crate) fn number(&mut self) -> Result<u64, DecodeError> {
+        let mut value = 0u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            let low = u64::from(byte & 0x7f);
+            if shift == 63 && low > 1 {
+                return Err(DecodeError::Malformed("a number beyond 64 bits"));
+            }
+            value |= low << shift;
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err(DecodeError::Malformed("a number beyond 64 bits"))
+    }
+    pub(crate) fn signed(&mut self) -> Result<i64, DecodeError> {
+        let value = self.number()?;
+        Ok((value >> 1) as i64 ^ -((value & 1) as i64))
+    }
+    pub(crate) fn optional(&mut self) -> Result<Option<u64>, DecodeError> {
+        Ok(self.number()?.checked_sub(1))
+    }
+    pub(crate) fn small(&mut self) -> Result<u32, DecodeError> {
+        u32::try_from(self.number()?).map_err(|_| DecodeError::Malformed("a count beyond 32 bits"))
+    }
+    pub(crate) fn text(&mut self) -> Result<&'a str, DecodeError> {
+        let len = self.small()? as usize;
+        core::str::from_utf8(self.take(len)?).map_err(|_| DecodeError::Malformed("a name that is not UTF-8"))
+    }
+}
