@@ -35,6 +35,9 @@ impl State {
         let (sequence, time, open, heap) = (self.sequence, self.time, self.open, self.heap);
         self.undo = Some(Undo { steps: Vec::new(), sequence, time, open, heap });
     }
+    pub const fn undo_is_off(&self) -> bool {
+        self.undo.is_none()
+    }
     pub fn keep(&mut self) {
         self.undo = None;
     }

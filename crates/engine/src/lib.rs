@@ -1,1 +1,17 @@
-//! (under construction)
+//! The engine joins the core and a log into a shard that one thread drives: steps of commands, one commit a batch,
+//! answers that may leave when what they rest on is durable.
+//! LOG-1: no reply before its batch is durable. MEM-1: every batch, step and table has a cap.
+//!
+//! Never here: sockets, protocols, files (the log has them). Only `env` knows a clock, a thread or randomness.
+
+pub mod caps;
+mod commit;
+mod engine;
+pub mod env;
+mod load;
+mod shard;
+mod stats;
+
+pub use engine::{Engine, Exec, Handled, Opened, Opener, Options, StartError};
+pub use shard::{Budget, Decided, ExecAborted, ExecDone, Shard};
+pub use stats::Stats;

@@ -1,0 +1,523 @@
+//! The engine: a shard, its log, and when to commit. One thread drives it:
+//!
+//! ```text
+//! engine.open_step()                    due ends, room in the log, how much may begin
+//! engine.handle(&command) …             as many as are ready, until the step is full
+//! engine.close_step() -> step           commits, or holds back to gather
+//! engine.poll()                         replies of steps up to `proven()` may leave
+//! ```
+//!
+//! LOG-1: a reply leaves when its step is proven. A step is proven when all events up to its end are durable; a step
+//! that wrote nothing still shows what earlier ones wrote, and waits for them.
+
+use crate::caps::{
+    BATCH_BYTES_MAX, IDLE_EVENT_MS, MEMORY_TENTHS, REOPEN_MS, ROOM_BYTES, STEP_BYTES,
+};
+use crate::commit::Policy;
+use crate::env::Env;
+use crate::load::Load;
+use crate::shard::{Budget, Decided, ExecAborted, ExecDone, Shard};
+use crate::stats::Stats;
+use sumun_core::{Counts, EventKind, LogEntry};
+use sumun_log::{Batch, Bounds, Log, LogId, OpenError, Place, Progress, ReadError, Report};
+use sumun_wire::{Answer, Code, Command, Refusal};
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub shard: u32,
+    /// Bytes that records may take.
+    pub memory: usize,
+    pub retention_ms: u64,
+    pub log_retention_ms: u64,
+    /// Start although the clock is far behind the log.
+    pub accept_clock: bool,
+}
+
+/// A log as it was opened, and what was found.
+pub struct Opened {
+    pub log: Box<dyn Log + Send>,
+    pub report: Report,
+}
+
+/// Opens the shard's log: at the start, and again when it could not be written.
+pub type Opener = Box<dyn FnMut() -> Result<Opened, OpenError> + Send>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("event {sequence} of the log cannot be read: {error}")]
+    Event { sequence: u64, error: sumun_codec::DecodeError },
+    #[error(
+        "the clock stands {behind_ms} ms before the last time in the log; set it right, or start with --accept-clock: \
+         then time stands still until the clock has caught up"
+    )]
+    Clock { behind_ms: u64 },
+}
+
+#[derive(Debug)]
+pub enum Handled {
+    Answer(Answer),
+    /// Ask again in the next step; this connection waits, no other.
+    Later,
+}
+
+#[derive(Debug)]
+pub enum Exec {
+    Done,
+    Later,
+    Refused(Refusal),
+    Aborted(ExecAborted),
+}
+
+enum Phase {
+    Loading(Load),
+    Ready,
+    /// The log could not be written and is opened again at this time.
+    Waiting {
+        until_ms: u64,
+    },
+    Closed,
+}
+
+pub struct Engine {
+    pub(crate) options: Options,
+    pub(crate) env: Box<dyn Env>,
+    opener: Opener,
+    pub(crate) shard: Shard,
+    pub(crate) log: Option<Box<dyn Log + Send>>,
+    id: LogId,
+    epoch: u64,
+    phase: Phase,
+    policy: Policy,
+    pub(crate) stats: Stats,
+    budget: Budget,
+    ends_allowed: bool,
+    no_room_at_ms: Option<u64>,
+    no_room: Option<String>,
+    spare: Vec<u8>,
+    /// The step that is open, or the next.
+    step: u64,
+    proven: u64,
+    /// The last step whose events were handed to the log.
+    submitted: u64,
+    outstanding: bool,
+    /// Commands of steps that wait for a commit.
+    waiting: u64,
+    failed: bool,
+    /// The log does not yet say that it was opened.
+    announce: bool,
+}
+
+impl Engine {
+    /// Opens the log. `load_slice` replays it, a slice a call, until the engine is ready.
+    pub fn open(options: Options, mut env: Box<dyn Env>, mut opener: Opener) -> Result<(Engine, Report), StartError> {
+        let Opened { log, report } = opener()?;
+        let seed = env.random();
+        let mut engine = Engine {
+            options,
+            env,
+            opener,
+            shard: Shard::new(seed),
+            id: log.id(),
+            epoch: log.epoch(),
+            log: None,
+            phase: Phase::Closed,
+            policy: Policy::new(),
+            stats: Stats::default(),
+            budget: Budget::Open,
+            ends_allowed: true,
+            no_room_at_ms: None,
+            no_room: None,
+            spare: Vec::new(),
+            step: 1,
+            proven: 0,
+            submitted: 0,
+            outstanding: false,
+            waiting: 0,
+            failed: false,
+            announce: true,
+        };
+        engine.adopt(log);
+        Ok((engine, report))
+    }
+
+    fn adopt(&mut self, log: Box<dyn Log + Send>) {
+        assert!(log.batch_bytes_max() >= BATCH_BYTES_MAX, "the log takes the longest batch");
+        self.id = log.id();
+        self.epoch = log.epoch();
+        let bounds = log.bounds();
+        self.phase = Phase::Loading(Load::new(bounds));
+        self.log = Some(log);
+        self.announce = true;
+        self.policy = Policy::new();
+    }
+
+    pub fn is_ready(&self) -> bool {
+        matches!(self.phase, Phase::Ready)
+    }
+    pub fn id(&self) -> LogId {
+        self.id
+    }
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+    pub fn shard_id(&self) -> u32 {
+        self.options.shard
+    }
+    pub fn counts(&self) -> Counts {
+        self.shard.state().counts()
+    }
+    pub fn sequence(&self) -> u64 {
+        self.shard.state().sequence()
+    }
+    pub fn bounds(&self) -> Option<Bounds> {
+        self.log.as_ref().map(|log| log.bounds())
+    }
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+    pub fn budget(&self) -> Budget {
+        self.budget
+    }
+    /// Why the log cannot be written, for the operator.
+    pub fn no_room(&self) -> Option<&str> {
+        self.no_room.as_deref()
+    }
+    pub fn now_ms(&mut self) -> u64 {
+        self.env.now_ms()
+    }
+    pub fn ticks_ns(&mut self) -> u64 {
+        self.env.ticks_ns()
+    }
+    /// An id that nobody has used: for `ID *`.
+    pub fn fresh_id(&mut self) -> String {
+        format!("{:016x}{:016x}", self.env.random(), self.env.random())
+    }
+
+    /// Replays a slice of the log, or tries to open it again. `true` when the engine is ready.
+    pub fn load_slice(&mut self) -> Result<bool, StartError> {
+        match std::mem::replace(&mut self.phase, Phase::Closed) {
+            Phase::Ready => self.phase = Phase::Ready,
+            Phase::Closed => {}
+            Phase::Waiting { until_ms } => self.reopen(until_ms)?,
+            Phase::Loading(mut load) => {
+                let done = load.slice(self)?;
+                // Unless the log failed meanwhile: then it waits to be opened again.
+                if matches!(self.phase, Phase::Closed) {
+                    self.phase = if done { Phase::Ready } else { Phase::Loading(load) };
+                    self.prove_idle();
+                }
+            }
+        }
+        Ok(self.is_ready())
+    }
+
+    /// When `load_slice` has something to do again; 0 for at once.
+    pub fn load_wait_ms(&mut self) -> u64 {
+        match self.phase {
+            Phase::Waiting { until_ms } => until_ms.saturating_sub(self.env.now_ms()),
+            Phase::Loading(_) | Phase::Ready | Phase::Closed => 0,
+        }
+    }
+
+    fn reopen(&mut self, until_ms: u64) -> Result<(), StartError> {
+        if self.env.now_ms() < until_ms {
+            self.phase = Phase::Waiting { until_ms };
+            return Ok(());
+        }
+        match (self.opener)() {
+            Ok(opened) => {
+                self.stats.reopens += 1;
+                self.adopt(opened.log);
+                Ok(())
+            }
+            // What a disk refuses now it may give later. Anything else is for the operator.
+            Err(OpenError::Io { .. } | OpenError::Read(ReadError::Io(_))) => {
+                self.phase = Phase::Waiting { until_ms: self.env.now_ms() + REOPEN_MS };
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A step before readiness: says in the log that it was opened, and writes ends that are due. `true` when there is
+    /// nothing more to write.
+    pub(crate) fn settle(&mut self) -> bool {
+        if self.outstanding {
+            self.poll();
+            return false;
+        }
+        self.open_step();
+        let more = self.ends_allowed && self.shard.next_end().is_some_and(|at| at <= self.shard.now());
+        self.close_step();
+        !more && !self.is_committing()
+    }
+
+    fn write_log(&mut self, kind: EventKind) {
+        let entry = LogEntry {
+            shard: self.options.shard,
+            epoch: self.epoch,
+            retention_ms: self.options.retention_ms,
+            log_retention_ms: self.options.log_retention_ms,
+        };
+        self.shard.write_log(kind, entry);
+    }
+
+    /// Whether a step may be opened: not while a full batch waits for the one before it.
+    pub fn can_step(&self) -> bool {
+        self.is_ready() && !(self.outstanding && self.shard.pending_bytes() >= STEP_BYTES)
+    }
+
+    /// Begins a step: what is due ends first, as far as the step's time allows.
+    pub fn open_step(&mut self) {
+        let now = self.env.now_ms();
+        self.shard.begin(now);
+        self.check_room();
+        if !self.ends_allowed {
+            return;
+        }
+        if std::mem::take(&mut self.announce) {
+            self.stats.clock_drift_ms = self.env.drift_ms();
+            self.write_log(EventKind::LogOpened);
+        }
+        let due = self.shard.next_end().filter(|at| *at <= self.shard.now());
+        if due.is_some() {
+            self.stats.ends += u64::from(self.shard.end_due());
+        }
+        if self.shard.now() >= self.shard.state().time() + IDLE_EVENT_MS {
+            self.stats.clock_drift_ms = self.env.drift_ms();
+            self.write_log(EventKind::LogTime);
+        }
+    }
+
+    /// How much may be written in this step. A batch begins only when it fits into space laid out; some is kept back
+    /// for ends.
+    fn check_room(&mut self) {
+        let now = self.shard.now();
+        if self.no_room_at_ms.is_some_and(|at| now < at + REOPEN_MS / 10) {
+            return;
+        }
+        let Some(log) = &mut self.log else { return };
+        let read_only = match log.make_room(2 * ROOM_BYTES) {
+            Ok(()) => None,
+            Err(full) => Some(full.to_string()),
+        };
+        self.ends_allowed = read_only.is_none() || log.make_room(ROOM_BYTES).is_ok();
+        self.no_room_at_ms = read_only.is_some().then_some(now);
+        self.budget = match &read_only {
+            Some(_) => Budget::ReadOnly,
+            None => memory_budget(self.shard.state().bytes(), self.options.memory),
+        };
+        self.no_room = read_only;
+    }
+
+    /// Whether the open step takes no more: what is left waits for the next.
+    pub fn step_is_full(&self) -> bool {
+        self.shard.is_full()
+    }
+
+    pub fn handle(&mut self, command: &Command<'_>) -> Handled {
+        self.stats.commands += 1;
+        self.waiting += 1;
+        match self.shard.handle(command, self.budget) {
+            Decided::Answer(answer) => {
+                self.note(&answer);
+                Handled::Answer(answer)
+            }
+            Decided::Later => Handled::Later,
+            Decided::Missing => unreachable!("all records are in memory: nothing has been evicted"),
+        }
+    }
+
+    pub fn exec(&mut self, commands: &[Command<'_>], answers: &mut Vec<Answer>) -> Exec {
+        self.stats.commands += commands.len() as u64;
+        self.waiting += 1;
+        match self.shard.exec(commands, self.budget, answers) {
+            ExecDone::Done => Exec::Done,
+            ExecDone::Later => Exec::Later,
+            ExecDone::Refused(refusal) => {
+                self.note(&Answer::Refused(refusal.clone()));
+                Exec::Refused(refusal)
+            }
+            ExecDone::Aborted(why) => Exec::Aborted(why),
+            ExecDone::Missing => unreachable!("all records are in memory: nothing has been evicted"),
+        }
+    }
+
+    fn note(&mut self, answer: &Answer) {
+        if let Answer::Refused(Refusal { code, .. }) = answer {
+            self.stats.refused_overloaded += u64::from(*code == Code::Overloaded);
+            self.stats.refused_read_only += u64::from(*code == Code::ReadOnly);
+        }
+    }
+
+    /// Ends the step: its replies may leave when `proven` has reached the number returned.
+    pub fn close_step(&mut self) -> u64 {
+        let step = self.step;
+        self.step += 1;
+        self.stats.steps += 1;
+        self.try_commit();
+        self.prove_idle();
+        step
+    }
+
+    fn try_commit(&mut self) {
+        if self.outstanding || self.shard.pending().is_none() {
+            return;
+        }
+        let now = self.env.ticks_ns();
+        let full = self.shard.pending_bytes() >= STEP_BYTES;
+        match self.policy.commit(if full { u64::MAX } else { self.waiting }, now) {
+            Some(place) => self.submit(place),
+            None => self.stats.commits_held += 1,
+        }
+    }
+
+    fn submit(&mut self, place: Place) {
+        let Some(log) = &mut self.log else { return };
+        let Some((first, count)) = self.shard.pending() else { return };
+        let bytes = self.shard.take_batch(std::mem::take(&mut self.spare));
+        self.stats.batches += 1;
+        self.stats.batch_bytes += bytes.len() as u64;
+        self.stats.events += u64::from(count);
+        self.stats.commits_beside += u64::from(place == Place::Beside);
+        let now = self.env.ticks_ns();
+        self.policy.begin(self.waiting, now);
+        self.waiting = 0;
+        self.submitted = self.step - 1;
+        self.outstanding = true;
+        log.submit(Batch { first, count, epoch: self.epoch, bytes }, place);
+        if place == Place::Here {
+            self.poll();
+        }
+    }
+
+    /// Learns what has become durable, and commits what was held back when its time has come.
+    pub fn poll(&mut self) {
+        let Some(log) = &mut self.log else { return };
+        log.tend();
+        if self.outstanding {
+            match log.poll() {
+                Progress::Pending => return,
+                Progress::Idle => unreachable!("a batch is outstanding until it is reported"),
+                Progress::Durable { mut bytes, .. } => {
+                    bytes.clear();
+                    self.spare = bytes;
+                    self.outstanding = false;
+                    self.proven = self.submitted;
+                    self.note_commit();
+                }
+                Progress::Fenced => panic!("LOG-3: another writer owns the log: nothing more can be acknowledged"),
+                Progress::Failed(why) => return self.fail(&why),
+            }
+        }
+        self.try_commit();
+        self.prove_idle();
+    }
+
+    fn note_commit(&mut self) {
+        let now = self.env.ticks_ns();
+        let took = self.policy.done(self.waiting, now);
+        self.stats.sync_ns_last = took;
+        self.stats.sync_ns_max = self.stats.sync_ns_max.max(took);
+        self.stats.sync_ns_smoothed = self.policy.sync_ns();
+        self.stats.batch_commands_smoothed = self.policy.batch();
+    }
+
+    /// With nothing on its way and nothing waiting, all that was closed is proven.
+    fn prove_idle(&mut self) {
+        if self.is_ready() && !self.outstanding && self.shard.pending().is_none() {
+            self.proven = self.step - 1;
+            self.waiting = 0;
+        }
+    }
+
+    /// The batch is durable nowhere, or nobody knows: all that rests on it is dropped and built again from the log.
+    fn fail(&mut self, why: &str) {
+        self.no_room = Some(why.to_owned());
+        self.stats.log_failures += 1;
+        self.failed = true;
+        self.outstanding = false;
+        self.waiting = 0;
+        self.log = None;
+        self.shard = Shard::new(self.env.random());
+        let until_ms = self.env.now_ms();
+        self.phase = Phase::Waiting { until_ms };
+        // Steps that were not proven never will be: the reactor closes whoever waits for them.
+        self.submitted = self.step - 1;
+    }
+
+    /// Replies of steps up to this one may leave.
+    pub fn proven(&self) -> u64 {
+        self.proven
+    }
+    /// Whether the log failed since this was last asked: connections that wait for a step after `proven` get no answer.
+    pub fn take_failure(&mut self) -> bool {
+        std::mem::take(&mut self.failed)
+    }
+    /// Whether a commit is under way or held back.
+    pub fn is_committing(&self) -> bool {
+        self.outstanding || self.shard.pending().is_some()
+    }
+
+    /// How long to wait for sockets at most, in nanoseconds: until the next end or a commit that is held back. `None`:
+    /// for as long as nothing comes.
+    pub fn wait_ns(&mut self) -> Option<u64> {
+        if !self.is_ready() {
+            return Some(self.load_wait_ms() * 1_000_000);
+        }
+        let mut wait: Option<u64> = None;
+        if let Some(at) = self.shard.next_end().filter(|_| self.ends_allowed) {
+            wait = Some(at.saturating_sub(self.env.now_ms()) * 1_000_000);
+        }
+        if let Some(at) = self.policy.deadline_ns().filter(|_| !self.outstanding && self.shard.pending().is_some()) {
+            let hold = at.saturating_sub(self.env.ticks_ns());
+            wait = Some(wait.map_or(hold, |wait| wait.min(hold)));
+        }
+        if self.no_room_at_ms.is_some() {
+            let retry = REOPEN_MS / 10 * 1_000_000;
+            wait = Some(wait.map_or(retry, |wait| wait.min(retry)));
+        }
+        wait
+    }
+
+    /// Commits what is left and ends the log cleanly.
+    pub fn close(&mut self) -> Result<(), ReadError> {
+        while self.is_ready() && self.is_committing() {
+            if self.outstanding {
+                self.poll();
+                std::hint::spin_loop();
+            } else {
+                self.submit(Place::Here);
+            }
+        }
+        self.prove_idle();
+        self.phase = Phase::Closed;
+        self.log.take().map_or(Ok(()), |mut log| log.close())
+    }
+}
+
+const fn memory_budget(bytes: usize, memory: usize) -> Budget {
+    if bytes >= memory {
+        Budget::Full
+    } else if bytes >= memory / 10 * MEMORY_TENTHS {
+        Budget::Overloaded
+    } else {
+        Budget::Open
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("id", &self.id).field("step", &self.step).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opened").field("report", &self.report).finish_non_exhaustive()
+    }
+}

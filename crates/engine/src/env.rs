@@ -1,0 +1,87 @@
+//! What a shard needs of the world: the time, randomness, threads. The one file that knows a clock or a thread.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+use sumun_log::Crew;
+
+pub trait Env: fmt::Debug + Send {
+    /// Shard time, Unix milliseconds. Never goes backwards.
+    fn now_ms(&mut self) -> u64;
+    /// Monotonic nanoseconds from an arbitrary beginning, for measuring.
+    fn ticks_ns(&mut self) -> u64;
+    /// By how much the wall clock is ahead of shard time, milliseconds.
+    fn drift_ms(&mut self) -> i64;
+    fn random(&mut self) -> u64;
+}
+
+/// The machine's own: shard time follows the boot-time clock from where the wall clock stood at the start.
+#[derive(Debug)]
+pub struct System {
+    start_wall_ms: u64,
+    start_boot_ns: u64,
+    last_ms: u64,
+}
+
+impl System {
+    #[expect(clippy::new_without_default, reason = "it reads the clock: a default should not")]
+    pub fn new() -> System {
+        System { start_wall_ms: wall_ms(), start_boot_ns: boot_ns(), last_ms: 0 }
+    }
+}
+
+impl Env for System {
+    fn now_ms(&mut self) -> u64 {
+        let now = self.start_wall_ms + (boot_ns() - self.start_boot_ns) / 1_000_000;
+        self.last_ms = self.last_ms.max(now);
+        self.last_ms
+    }
+    fn ticks_ns(&mut self) -> u64 {
+        boot_ns()
+    }
+    fn drift_ms(&mut self) -> i64 {
+        let shard = self.now_ms();
+        wall_ms() as i64 - shard as i64
+    }
+    fn random(&mut self) -> u64 {
+        random()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the file that may read the wall clock")]
+fn wall_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_millis() as u64
+}
+
+/// Monotonic, and goes on while the machine sleeps.
+fn boot_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a timespec of our own.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
+    assert!(result == 0, "Linux has a boot-time clock");
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+fn random() -> u64 {
+    let mut bytes = [0u8; 8];
+    // SAFETY: the pointer and the length are those of our own buffer.
+    let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    if got == bytes.len() as isize {
+        return u64::from_le_bytes(bytes);
+    }
+    // Early in boot there may be none yet: the clock and a counter differ from call to call.
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    boot_ns() ^ CALLS.fetch_add(1, Ordering::Relaxed).rotate_left(32)
+}
+
+/// Threads of the operating system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Threads;
+
+impl Crew for Threads {
+    fn start(&self, name: &'static str, work: Box<dyn FnOnce() + Send>) {
+        let started = std::thread::Builder::new().name(name.into()).spawn(work);
+        started.expect("the machine lends a thread: without it the log cannot go on");
+    }
+}

@@ -1,0 +1,271 @@
+//! A shard: the state machine and the batch that its events gather in. Driven in steps: `begin`, then commands, then
+//! whoever owns the log takes the batch. A plain object: no socket, no log, no clock.
+//!
+//! Cost: a reserve of one line is two look-ups, one insert, and about 80 bytes encoded.
+
+use crate::caps::{EXEC_BYTES_MAX, FIRSTS_PER_COMMAND, STEP_BYTES, STEP_COMMANDS, STEP_ENDS, STEP_LINES, STEP_MOVED, STEP_TIMERS};
+use sumun_codec::{DecodeError, decode, encode, next_event};
+use sumun_core::{Decision, Event, EventKind, Key, LogEntry, State};
+use sumun_wire::{Answer, Command, Refusal};
+
+#[derive(Debug)]
+pub struct Shard {
+    state: State,
+    event: Event,
+    missing: Vec<Key>,
+    batch: Vec<u8>,
+    first: u64,
+    count: u32,
+    now: u64,
+    step: Step,
+}
+
+/// What a step has done so far: it is bounded in all of these.
+#[derive(Debug, Default)]
+struct Step {
+    commands: u32,
+    lines: u32,
+    moved: usize,
+}
+
+/// What may be written now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Budget {
+    Open,
+    /// Memory is nearly used up: nothing begins, what is open may end.
+    Overloaded,
+    /// Memory is used up: nothing is written but ends.
+    Full,
+    /// The log cannot be written.
+    ReadOnly,
+}
+
+#[derive(Debug)]
+pub enum Decided {
+    Answer(Answer),
+    /// Too much comes before it for one step: decide it again in the next.
+    Later,
+    /// Records that are not in memory: `Shard::missing` says which. Install them, then decide again.
+    Missing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExecAborted {
+    /// Its events are longer than the contract allows.
+    TooLarge,
+}
+
+#[derive(Debug)]
+pub enum ExecDone {
+    Done,
+    Later,
+    Missing,
+    Refused(Refusal),
+    Aborted(ExecAborted),
+}
+
+impl Shard {
+    pub fn new(seed: u64) -> Shard {
+        Shard {
+            state: State::new(seed),
+            event: Event::default(),
+            missing: Vec::new(),
+            batch: Vec::new(),
+            first: 1,
+            count: 0,
+            now: 0,
+            step: Step::default(),
+        }
+    }
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+    pub fn state_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+    pub fn now(&self) -> u64 {
+        self.now
+    }
+    /// Records that the last command would have to see.
+    pub fn missing(&mut self) -> &mut Vec<Key> {
+        &mut self.missing
+    }
+
+    /// Begins a step. Time never goes backwards, and never behind what the log holds.
+    pub fn begin(&mut self, now: u64) {
+        self.now = self.now.max(now).max(self.state.time());
+        self.step = Step::default();
+    }
+
+    /// Whether the step is full: whatever is left waits for the next.
+    pub fn is_full(&self) -> bool {
+        self.batch.len() >= STEP_BYTES
+            || self.step.commands >= STEP_COMMANDS
+            || self.step.lines >= STEP_LINES
+            || self.step.moved >= STEP_MOVED
+    }
+
+    /// Writes the ends that are due, as many as a step may. Returns how many; records they miss are in `missing`.
+    pub fn end_due(&mut self) -> u32 {
+        let mut work = STEP_TIMERS;
+        let mut ends = 0;
+        while ends < STEP_ENDS && !self.is_full() {
+            self.missing.clear();
+            if !self.state.end_due(self.now, &mut work, &mut self.event, &mut self.missing) {
+                break;
+            }
+            self.write();
+            ends += 1;
+        }
+        ends
+    }
+
+    /// When ends are next due.
+    pub fn next_end(&self) -> Option<u64> {
+        self.state.next_end(self.now)
+    }
+
+    /// Decides one command and applies what came of it.
+    pub fn handle(&mut self, command: &Command<'_>, budget: Budget) -> Decided {
+        self.step.commands += 1;
+        self.step.lines += lines(command);
+        for _ in 0..FIRSTS_PER_COMMAND {
+            self.missing.clear();
+            let decision = self.state.decide(self.now, command, &mut self.event, &mut self.missing);
+            let own = match decision {
+                Decision::Answer(answer) => return Decided::Answer(answer),
+                Decision::Missing => return Decided::Missing,
+                Decision::Event(answer) => Some(answer),
+                Decision::First => None,
+            };
+            if let Some(refusal) = refused(budget, command) {
+                let stands = self.state.as_it_stands(self.now, command);
+                return Decided::Answer(stands.unwrap_or(Answer::Refused(refusal)));
+            }
+            self.write();
+            if let Some(answer) = own {
+                return Decided::Answer(answer);
+            }
+            if self.batch.len() >= STEP_BYTES && self.state.undo_is_off() {
+                return Decided::Later;
+            }
+        }
+        Decided::Later
+    }
+
+    /// Decides commands with nothing in between; all of it stands, or nothing does.
+    pub fn exec(&mut self, commands: &[Command<'_>], budget: Budget, answers: &mut Vec<Answer>) -> ExecDone {
+        let (len, count) = (self.batch.len(), self.count);
+        answers.clear();
+        self.state.begin_undo();
+        let mut stopped = None;
+        for command in commands {
+            match self.handle(command, budget) {
+                Decided::Answer(Answer::Refused(refusal)) if refusal.code.retryable() => {
+                    stopped = Some(ExecDone::Refused(refusal));
+                }
+                Decided::Answer(answer) => answers.push(answer),
+                Decided::Later => stopped = Some(ExecDone::Later),
+                Decided::Missing => stopped = Some(ExecDone::Missing),
+            }
+            if self.batch.len() - len > EXEC_BYTES_MAX {
+                stopped = Some(ExecDone::Aborted(ExecAborted::TooLarge));
+            }
+            if stopped.is_some() {
+                break;
+            }
+        }
+        let Some(stopped) = stopped else {
+            self.state.keep();
+            return ExecDone::Done;
+        };
+        self.state.roll_back();
+        self.batch.truncate(len);
+        self.count = count;
+        answers.clear();
+        stopped
+    }
+
+    /// Writes an event of the log itself.
+    pub fn write_log(&mut self, kind: EventKind, entry: LogEntry) {
+        self.event.clear(self.state.sequence() + 1, self.now, kind);
+        self.event.log = entry;
+        self.write();
+    }
+
+    fn write(&mut self) {
+        if self.batch.is_empty() {
+            self.first = self.event.sequence;
+        }
+        encode(&self.event, &mut self.batch);
+        self.state.apply(&self.event);
+        self.step.moved += self.state.take_moved();
+        self.count += 1;
+    }
+
+    /// Events that wait to be committed: first sequence, how many. `None` when there are none.
+    pub fn pending(&self) -> Option<(u64, u32)> {
+        (self.count > 0).then_some((self.first, self.count))
+    }
+    pub fn pending_bytes(&self) -> usize {
+        self.batch.len()
+    }
+    /// Gives the batch away for an empty buffer.
+    pub fn take_batch(&mut self, empty: Vec<u8>) -> Vec<u8> {
+        debug_assert!(empty.is_empty(), "a batch begins empty");
+        self.count = 0;
+        std::mem::replace(&mut self.batch, empty)
+    }
+
+    /// Applies the events of one frame that the log held. Returns how many there were.
+    pub fn replay(&mut self, first: u64, mut bytes: &[u8]) -> Result<u32, DecodeError> {
+        let mut count = 0;
+        while let Some(event) = next_event(&mut bytes)? {
+            decode(event, first + u64::from(count), &mut self.event)?;
+            self.state.apply(&self.event);
+            count += 1;
+        }
+        self.now = self.now.max(self.state.time());
+        self.state.take_moved();
+        Ok(count)
+    }
+}
+
+fn lines(command: &Command<'_>) -> u32 {
+    match command {
+        Command::Reserve(c) => c.lines.len() as u32,
+        Command::Capture(c) | Command::Release(c) | Command::Return(c) => c.lines.as_ref().map_or(1, |l| l.len() as u32),
+        Command::Configure(_)
+        | Command::Remove { .. }
+        | Command::Receive(_)
+        | Command::Adjust(_)
+        | Command::Extend(_)
+        | Command::Reservation { .. }
+        | Command::Item { .. }
+        | Command::Holder { .. } => 1,
+    }
+}
+
+/// Whether a command that has something to write is refused.
+fn refused(budget: Budget, command: &Command<'_>) -> Option<Refusal> {
+    let begins = match command {
+        Command::Configure(_) | Command::Receive(_) | Command::Adjust(_) | Command::Reserve(_) => true,
+        Command::Remove { .. }
+        | Command::Capture(_)
+        | Command::Release(_)
+        | Command::Return(_)
+        | Command::Extend(_)
+        | Command::Reservation { .. }
+        | Command::Item { .. }
+        | Command::Holder { .. } => false,
+    };
+    let overloaded = || Some(Refusal::overloaded(crate::caps::RETRY_AFTER_MS));
+    match budget {
+        Budget::Open => None,
+        Budget::Overloaded if begins => overloaded(),
+        Budget::Overloaded => None,
+        Budget::Full if command.is_read() => None,
+        Budget::Full => overloaded(),
+        Budget::ReadOnly => Some(Refusal::bare(sumun_wire::Code::ReadOnly)),
+    }
+}
