@@ -1,1 +1,24 @@
-fn main() {}
+//! What developers run beside `cargo test`: the long proofs, and the house rules.
+
+mod sim;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(about = "Long proofs and house rules of Sumun")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Simulate: random commands, faults and restarts on virtual time, judged after every step
+    Sim(sim::Arguments),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Task::Sim(arguments) => sim::run(&arguments),
+    }
+}

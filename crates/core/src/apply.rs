@@ -53,10 +53,10 @@ impl State {
             item.hidden = true;
         }
         if event.kind == Kind::Configured {
-            self.heap -= item.metadata.as_ref().map_or(0, |text| text.len());
+            self.heap -= item.heap_bytes();
             item.set_settings(&event.settings, event.optional(event.settings.metadata));
             item.sort_lots(&self.lots);
-            self.heap += item.metadata.as_ref().map_or(0, |text| text.len());
+            self.heap += item.heap_bytes();
         }
         slot
     }
@@ -69,12 +69,12 @@ impl State {
         self.remember(|state| Step::Lot(slot, Box::new(state.lots[slot].clone())));
         self.unschedule_lot(slot);
         let lot = &mut self.lots[slot];
+        self.heap -= lot.heap_bytes();
         let stood = (lot.on_hand > 0, lot.ended);
         if !lot.exists() {
             lot.expires_at = entry.expires_at;
             lot.location = event.optional(entry.location).map(Name::from);
             lot.first = entry.first;
-            self.heap += lot.location.as_ref().map_or(0, heap_of);
             self.items[item].lots_remembered += 1;
         }
         assert!(entry.reserved <= entry.on_hand, "STOCK-1: per lot reserved <= on_hand");
@@ -84,6 +84,7 @@ impl State {
         lot.ended = entry.ended;
         lot.sequence = event.sequence;
         lot.touched_at = event.time;
+        self.heap += lot.heap_bytes();
         if stood != (lot.on_hand > 0, lot.ended) {
             self.items[item].place(slot, &self.lots);
         }

@@ -8,8 +8,6 @@ pub const INDEX_TABLES: usize = 256;
 pub const TIMER_SECONDS: u64 = 1 << 22;
 /// Milliseconds that the fine timer ring spans: the second that runs and the one being fed.
 pub const TIMER_MILLIS: u64 = 2_048;
-/// Empty seconds that one look at the timers may walk over.
-pub const TIMER_SCAN_MAX: u32 = 4_096;
 /// Captured quantities of a holder are kept by begin in buckets no wider than this part of their age.
 pub const USAGE_PRECISION: u64 = 1_000;
 /// Buckets of one holder before they are merged for the first time.

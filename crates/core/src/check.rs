@@ -20,7 +20,7 @@ impl State {
                 if take.lot != NONE {
                     in_lots[take.lot as usize] += take.left();
                 }
-                if take.counted {
+                if take.counted && take.left() > 0 {
                     let holder = &self.holders[reservation.holder].name;
                     let crate::state::Found::At(usage) = self.find_usage(take.item, holder) else {
                         panic!("LIMIT-1: the usage of a holder who holds something is in memory")

@@ -145,8 +145,7 @@ impl State {
             (Key::Lot(sku, id), Some(Kept::Lot(lot))) => {
                 let item = self.item_slot(sku);
                 let slot = self.lot_slot(item, id);
-                let refs = self.lots[slot].refs;
-                self.lots[slot] = Lot { item, refs, ..*lot };
+                self.put_lot(slot, Lot { item, ..*lot });
             }
             (Key::Reservation(_), Some(Kept::Reservation { reservation, holder, items, lots })) => {
                 self.install_reservation(*reservation, holder, &items, &lots);
@@ -180,16 +179,21 @@ impl State {
 
     fn install_item(&mut self, sku: &Name, item: Item, lots: Vec<Lot>) {
         let slot = self.item_slot(sku);
-        let refs = self.items[slot].refs;
-        self.heap += item.metadata.as_ref().map_or(0, |text| text.len());
-        self.items[slot] = Item { refs, known: true, ..item };
+        self.heap -= self.items[slot].heap_bytes();
+        self.heap += item.heap_bytes();
+        self.items[slot] = Item { refs: self.items[slot].refs, known: true, ..item };
         for lot in lots {
             let at = self.lot_slot(slot, &lot.id);
-            let refs = self.lots[at].refs;
-            self.lots[at] = Lot { item: slot, refs, known: true, ..lot };
+            self.put_lot(at, Lot { item: slot, known: true, ..lot });
             self.items[slot].place(at, &self.lots);
             self.schedule_lot(at);
         }
+    }
+
+    fn put_lot(&mut self, slot: u32, lot: Lot) {
+        self.heap -= self.lots[slot].heap_bytes();
+        self.heap += lot.heap_bytes();
+        self.lots[slot] = Lot { refs: self.lots[slot].refs, ..lot };
     }
 
     fn install_reservation(&mut self, mut r: Reservation, holder: Option<Name>, items: &[Name], lots: &[Option<Name>]) {
@@ -219,15 +223,12 @@ impl State {
         self.lot_slot(item, lot)
     }
     fn drop_lot(&mut self, slot: u32) {
-        let lot = &self.lots[slot];
-        if lot.known || lot.refs > 0 {
-            return;
-        }
+        let Some(lot) = self.lots.get(slot).filter(|lot| !lot.known && lot.refs == 0) else { return };
         let (item, hash) = (lot.item, self.lot_hash(lot.item, &lot.id));
         self.cold.insert(hash);
         self.lot_index.remove(hash, slot);
         let lot = self.lots.remove(slot);
-        self.heap -= heap_of(&lot.id);
+        self.heap -= lot.heap_bytes();
         self.release_item(item);
     }
     fn release_item(&mut self, slot: u32) {
@@ -239,7 +240,7 @@ impl State {
             return;
         }
         let item = self.items.remove(slot);
-        self.heap -= heap_of(&item.sku);
+        self.heap -= item.heap_bytes();
         self.item_index.remove(item.hash, slot);
         self.cold.insert(item.hash);
     }

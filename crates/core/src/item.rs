@@ -4,6 +4,7 @@
 use crate::event::{Figures, SettingsEntry};
 use crate::lot::Lot;
 use crate::slab::Slab;
+use crate::state::heap_of;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use sumun_wire::{Allocation, Kind, Limit, Name};
@@ -63,6 +64,9 @@ impl Item {
             lots_remembered: 0,
             lots: None,
         }
+    }
+    pub(crate) fn heap_bytes(&self) -> usize {
+        heap_of(&self.sku) + self.metadata.as_ref().map_or(0, |text| text.len())
     }
     pub(crate) const fn exists(&self) -> bool {
         self.figures.version > 0 && !self.hidden

@@ -1,6 +1,7 @@
 //! A lot: a part of an item's on_hand with its own id, expiry and place. A record of its own.
 //! STOCK-1: 0 ≤ reserved ≤ on_hand, asserted whenever its figures are set.
 
+use crate::state::heap_of;
 use sumun_wire::{Allocation, Name};
 
 #[derive(Clone, Debug)]
@@ -39,6 +40,9 @@ impl Lot {
             sequence: 0,
             touched_at: 0,
         }
+    }
+    pub(crate) fn heap_bytes(&self) -> usize {
+        heap_of(&self.id) + self.location.as_ref().map_or(0, heap_of)
     }
     pub(crate) const fn exists(&self) -> bool {
         self.sequence > 0

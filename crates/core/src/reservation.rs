@@ -6,6 +6,7 @@
 
 use crate::event::{Kind, NONE};
 use crate::links::Links;
+use crate::state::heap_of;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use sumun_wire::{Ended, Name, State};
@@ -195,15 +196,15 @@ impl Reservation {
             Body::Empty | Body::One { .. } => unreachable!("the body was made general above"),
         }
     }
+    /// What it owns beside its slot, by length: the same for a copy.
     pub(crate) fn heap_bytes(&self) -> usize {
-        let id = if self.id.is_heap_allocated() { self.id.capacity() } else { 0 };
-        id + match &self.body {
+        heap_of(&self.id) + match &self.body {
             Body::Empty | Body::One { .. } => 0,
             Body::Many(many) => {
                 size_of::<Many>()
-                    + many.lines.capacity() * size_of::<Line>()
-                    + many.takes.capacity() * size_of::<Take>()
-                    + many.parts.capacity() * size_of::<Part>()
+                    + many.lines.len() * size_of::<Line>()
+                    + many.takes.len() * size_of::<Take>()
+                    + many.parts.len() * size_of::<Part>()
             }
         }
     }

@@ -228,7 +228,7 @@ impl State {
             return slot;
         }
         let item = Item::new(sku, hash);
-        self.heap += heap_of(&item.sku);
+        self.heap += item.heap_bytes();
         let slot = self.items.insert(item);
         self.moved += self.item_index.insert(hash, slot);
         slot
@@ -241,7 +241,7 @@ impl State {
             return slot;
         }
         let lot = Lot::new(item, id);
-        self.heap += heap_of(&lot.id);
+        self.heap += lot.heap_bytes();
         let slot = self.lots.insert(lot);
         self.items[item].refs += 1;
         self.moved += self.lot_index.insert(hash, slot);
@@ -288,5 +288,5 @@ impl State {
 }
 
 pub(crate) fn heap_of(name: &Name) -> usize {
-    if name.is_heap_allocated() { name.capacity() } else { 0 }
+    if name.is_heap_allocated() { name.len() } else { 0 }
 }

@@ -8,14 +8,13 @@ use crate::state::{State, heap_of};
 use crate::usage::Usage;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use sumun_wire::State as Status;
 
 #[derive(Debug)]
 pub(crate) struct Undo {
     steps: Vec<Step>,
     sequence: u64,
     time: u64,
-    open: u64,
-    heap: usize,
 }
 
 #[derive(Debug)]
@@ -32,8 +31,7 @@ impl State {
     /// From here on `roll_back` can take everything back, until `keep`.
     pub fn begin_undo(&mut self) {
         assert!(self.undo.is_none(), "one thing at a time can be taken back");
-        let (sequence, time, open, heap) = (self.sequence, self.time, self.open, self.heap);
-        self.undo = Some(Undo { steps: Vec::new(), sequence, time, open, heap });
+        self.undo = Some(Undo { steps: Vec::new(), sequence: self.sequence, time: self.time });
     }
     pub const fn undo_is_off(&self) -> bool {
         self.undo.is_none()
@@ -47,23 +45,31 @@ impl State {
         for step in undo.steps.into_iter().rev() {
             match step {
                 Step::Item(slot, old) => {
-                    let refs = self.items[slot].refs;
-                    self.items[slot] = *old;
-                    self.items[slot].refs = refs;
+                    let item = &mut self.items[slot];
+                    self.heap -= item.heap_bytes();
                     // A slot made meanwhile is known to hold nothing.
-                    self.items[slot].known = true;
+                    *item = Item { refs: item.refs, known: true, ..*old };
+                    self.heap += item.heap_bytes();
                 }
                 Step::Lot(slot, old) => {
                     self.unschedule_lot(slot);
-                    let refs = self.lots[slot].refs;
-                    self.lots[slot] = *old;
-                    self.lots[slot].refs = refs;
-                    self.lots[slot].known = true;
+                    let lot = &mut self.lots[slot];
+                    self.heap -= lot.heap_bytes();
+                    *lot = Lot { refs: lot.refs, known: true, ..*old };
+                    self.heap += lot.heap_bytes();
                     self.schedule_lot(slot);
                 }
-                Step::Usage(slot, old) => self.usages[slot] = *old,
+                Step::Usage(slot, old) => {
+                    self.heap -= self.usages[slot].heap_bytes();
+                    self.heap += old.heap_bytes();
+                    self.usages[slot] = *old;
+                }
                 Step::Reservation(slot, old) => {
                     self.timers.clear(slot, &mut self.reservations);
+                    self.heap -= self.reservations[slot].heap_bytes();
+                    self.heap += old.heap_bytes();
+                    self.open -= u64::from(self.reservations[slot].state == Status::Held);
+                    self.open += u64::from(old.state == Status::Held);
                     self.reservations[slot] = *old;
                     self.reservations[slot].links = Default::default();
                     self.reservations[slot].timer = Default::default();
@@ -80,8 +86,7 @@ impl State {
                 }
             }
         }
-        (self.sequence, self.time, self.open) = (undo.sequence, undo.time, undo.open);
-        self.heap = self.heap.max(undo.heap);
+        (self.sequence, self.time) = (undo.sequence, undo.time);
     }
     pub(crate) fn remember(&mut self, step: impl FnOnce(&State) -> Step) {
         if let Some(mut undo) = self.undo.take() {

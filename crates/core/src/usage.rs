@@ -78,7 +78,7 @@ impl Usage {
         Usage { item, holder, ..self }
     }
     pub(crate) const fn heap_bytes(&self) -> usize {
-        self.buckets.capacity() * size_of::<Bucket>()
+        self.buckets.len() * size_of::<Bucket>()
     }
 }
 

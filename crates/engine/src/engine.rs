@@ -18,7 +18,7 @@ use crate::env::Env;
 use crate::load::Load;
 use crate::shard::{Budget, Decided, ExecAborted, ExecDone, Shard};
 use crate::stats::Stats;
-use sumun_core::{Counts, EventKind, LogEntry};
+use sumun_core::{Counts, EventKind, Key, LogEntry, Record};
 use sumun_log::{Batch, Bounds, Log, LogId, OpenError, Place, Progress, ReadError, Report};
 use sumun_wire::{Answer, Code, Command, Refusal};
 
@@ -55,6 +55,13 @@ pub enum StartError {
          then time stands still until the clock has caught up"
     )]
     Clock { behind_ms: u64 },
+}
+
+/// Records that are not in memory. None yet leaves it in the product; the simulation drops them at random.
+pub trait Elsewhere: Send {
+    fn put(&mut self, key: Key, record: Record);
+    /// `None`: there is no such record.
+    fn take(&mut self, key: &Key) -> Option<Record>;
 }
 
 #[derive(Debug)]
@@ -109,6 +116,7 @@ pub struct Engine {
     failed: bool,
     /// The log does not yet say that it was opened.
     announce: bool,
+    elsewhere: Option<Box<dyn Elsewhere>>,
 }
 
 impl Engine {
@@ -139,6 +147,7 @@ impl Engine {
             waiting: 0,
             failed: false,
             announce: true,
+            elsewhere: None,
         };
         engine.adopt(log);
         Ok((engine, report))
@@ -285,11 +294,21 @@ impl Engine {
         }
         let due = self.shard.next_end().filter(|at| *at <= self.shard.now());
         if due.is_some() {
-            self.stats.ends += u64::from(self.shard.end_due());
+            self.end_due();
         }
         if self.shard.now() >= self.shard.state().time() + IDLE_EVENT_MS {
             self.stats.clock_drift_ms = self.env.drift_ms();
             self.write_log(EventKind::LogTime);
+        }
+    }
+
+    fn end_due(&mut self) {
+        loop {
+            self.stats.ends += u64::from(self.shard.end_due());
+            if self.shard.missing().is_empty() {
+                return;
+            }
+            self.fetch();
         }
     }
 
@@ -322,28 +341,56 @@ impl Engine {
     pub fn handle(&mut self, command: &Command<'_>) -> Handled {
         self.stats.commands += 1;
         self.waiting += 1;
-        match self.shard.handle(command, self.budget) {
-            Decided::Answer(answer) => {
-                self.note(&answer);
-                Handled::Answer(answer)
+        loop {
+            match self.shard.handle(command, self.budget) {
+                Decided::Answer(answer) => {
+                    self.note(&answer);
+                    return Handled::Answer(answer);
+                }
+                Decided::Later => return Handled::Later,
+                Decided::Missing => self.fetch(),
             }
-            Decided::Later => Handled::Later,
-            Decided::Missing => unreachable!("all records are in memory: nothing has been evicted"),
+        }
+    }
+
+    /// Lets a record leave memory: which, by number.
+    pub fn evict(&mut self, number: u64) {
+        let Some(elsewhere) = &mut self.elsewhere else { return };
+        if let Some(key) = self.shard.state().evictable(number) {
+            let record = self.shard.state_mut().evict(&key);
+            elsewhere.put(key, record);
+        }
+    }
+    pub fn set_elsewhere(&mut self, elsewhere: Box<dyn Elsewhere>) {
+        self.elsewhere = Some(elsewhere);
+    }
+    pub fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
+    fn fetch(&mut self) {
+        let elsewhere = self.elsewhere.as_mut().expect("all records are in memory: nothing has been evicted");
+        for key in std::mem::take(self.shard.missing()) {
+            let record = elsewhere.take(&key);
+            self.shard.state_mut().install(&key, record);
+            self.stats.fetched += 1;
         }
     }
 
     pub fn exec(&mut self, commands: &[Command<'_>], answers: &mut Vec<Answer>) -> Exec {
         self.stats.commands += commands.len() as u64;
         self.waiting += 1;
-        match self.shard.exec(commands, self.budget, answers) {
-            ExecDone::Done => Exec::Done,
-            ExecDone::Later => Exec::Later,
-            ExecDone::Refused(refusal) => {
-                self.note(&Answer::Refused(refusal.clone()));
-                Exec::Refused(refusal)
+        loop {
+            match self.shard.exec(commands, self.budget, answers) {
+                ExecDone::Done => return Exec::Done,
+                ExecDone::Later => return Exec::Later,
+                ExecDone::Refused(refusal) => {
+                    self.note(&Answer::Refused(refusal.clone()));
+                    return Exec::Refused(refusal);
+                }
+                ExecDone::Aborted(why) => return Exec::Aborted(why),
+                ExecDone::Missing => self.fetch(),
             }
-            ExecDone::Aborted(why) => Exec::Aborted(why),
-            ExecDone::Missing => unreachable!("all records are in memory: nothing has been evicted"),
         }
     }
 

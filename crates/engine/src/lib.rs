@@ -12,6 +12,6 @@ mod load;
 mod shard;
 mod stats;
 
-pub use engine::{Engine, Exec, Handled, Opened, Opener, Options, StartError};
+pub use engine::{Elsewhere, Engine, Exec, Handled, Opened, Opener, Options, StartError};
 pub use shard::{Budget, Decided, ExecAborted, ExecDone, Shard};
 pub use stats::Stats;

@@ -95,6 +95,7 @@ impl Shard {
     pub fn begin(&mut self, now: u64) {
         self.now = self.now.max(now).max(self.state.time());
         self.step = Step::default();
+        self.state.advance(self.now, STEP_TIMERS);
     }
 
     /// Whether the step is full: whatever is left waits for the next.
@@ -107,11 +108,11 @@ impl Shard {
 
     /// Writes the ends that are due, as many as a step may. Returns how many; records they miss are in `missing`.
     pub fn end_due(&mut self) -> u32 {
-        let mut work = STEP_TIMERS;
         let mut ends = 0;
+        self.missing.clear();
         while ends < STEP_ENDS && !self.is_full() {
             self.missing.clear();
-            if !self.state.end_due(self.now, &mut work, &mut self.event, &mut self.missing) {
+            if !self.state.end_due(self.now, &mut self.event, &mut self.missing) {
                 break;
             }
             self.write();
@@ -209,6 +210,10 @@ impl Shard {
     }
     pub fn pending_bytes(&self) -> usize {
         self.batch.len()
+    }
+    /// The events that wait, as they will stand in their frame.
+    pub fn batch(&self) -> &[u8] {
+        &self.batch
     }
     /// Gives the batch away for an empty buffer.
     pub fn take_batch(&mut self, empty: Vec<u8>) -> Vec<u8> {

@@ -17,6 +17,8 @@ pub struct Stats {
     pub commits_held: u64,
     pub refused_overloaded: u64,
     pub refused_read_only: u64,
+    /// Records that were read back into memory.
+    pub fetched: u64,
     pub log_failures: u64,
     pub reopens: u64,
     /// By how much the wall clock is ahead of shard time.

@@ -10,18 +10,21 @@ use alloc::vec::Vec;
 use sumun_wire::{Ended, State as Status};
 
 impl State {
-    /// The event that ends whatever is due by `now`, if anything is: `true` when there is one. `work` bounds what may
-    /// be moved between timers on the way.
-    pub fn end_due(&mut self, now: u64, work: &mut u32, event: &mut Event, missing: &mut Vec<Key>) -> bool {
+    /// Moves the timers on to `now`, by at most `work` entries: what is due then is found by `end_due`.
+    pub fn advance(&mut self, now: u64, mut work: u32) {
+        self.timers.advance(now, &mut work, &mut self.reservations);
+    }
+
+    /// The event that ends something that is due by `now`, if anything is: `true` when there is one. Records that it
+    /// misses are in `missing`.
+    pub fn end_due(&self, now: u64, event: &mut Event, missing: &mut Vec<Key>) -> bool {
+        let mut deciding = Deciding { state: self, now, event, missing };
         if let Some((at, slot)) = self.lot_ends.first().copied()
             && at <= now
         {
-            let item = self.lots[slot].item;
-            let mut deciding = Deciding { state: self, now, event, missing };
-            return deciding.end_lots(item).is_err();
+            return deciding.end_lots(self.lots[slot].item).is_err();
         }
-        let Some(slot) = self.timers.due(now, work, &mut self.reservations) else { return false };
-        let mut deciding = Deciding { state: self, now, event, missing };
+        let Some(slot) = self.timers.due() else { return false };
         matches!(deciding.end_reservation(slot), Err(Decision::First))
     }
 

@@ -228,9 +228,6 @@ impl Deciding<'_> {
         let slot = self.item(c.sku)?;
         self.replay_movement(slot, c.movement, digest)?;
         let slot = self.existing(c.sku)?;
-        if c.lot.is_some() && state.items[slot].kind == Kind::Points {
-            return refuse(Refusal::about(Code::Conflict, "points have no lots"));
-        }
         let lot = match c.lot {
             None => NONE,
             Some(id) => match self.lot(slot, id)?.filter(|slot| state.lots[*slot].exists()) {

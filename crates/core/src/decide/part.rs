@@ -110,9 +110,7 @@ impl Deciding<'_> {
         let state = self.state;
         let r = &state.reservations[slot];
         self.see_all(r)?;
-        if verb == PartVerb::Return {
-            self.check_existence(r, c)?;
-        }
+        self.check_existence(r, verb, c)?;
         let mut wanted = self.wanted(r, verb, c)?;
         if c.lines.is_some() && parts(r, verb) >= PARTS_PER_RESERVATION_MAX {
             return refuse(Refusal::invalid("id", "the reservation has 1024 parts of this kind; the whole still passes"));
@@ -176,12 +174,16 @@ impl Deciding<'_> {
         Ok(Decision::Event(outcome(self.event, false)))
     }
 
-    /// A return to an item that was removed finds none.
-    fn check_existence(&self, r: &Reservation, c: &Part<'_>) -> Result<(), Decision> {
+    /// A part that names an item that was removed finds none, nor does a return to it. What is held stands in items
+    /// that exist: the whole of it can always be captured and released.
+    fn check_existence(&self, r: &Reservation, verb: PartVerb, c: &Part<'_>) -> Result<(), Decision> {
         let mut unknown: SmallVec<[Name; 1]> = SmallVec::new();
         for at in 0..r.lines() {
             let item = &self.state.items[r.line(at).0];
-            let named = c.lines.as_ref().is_none_or(|lines| lines.iter().any(|line| line.sku == item.sku));
+            let named = match &c.lines {
+                Some(lines) => lines.iter().any(|line| line.sku == item.sku),
+                None => verb == PartVerb::Return && (0..r.takes()).any(|take| returnable(r, take, r.line(at).0)),
+            };
             if named && !item.exists() && !unknown.contains(&item.sku) {
                 unknown.push(item.sku.clone());
             }
@@ -240,6 +242,11 @@ impl Deciding<'_> {
         let short = Short { sku, wanted, available: 0, reserved: 0, holder: None };
         Refusal { code: Code::Exceeds, facts: Facts::Short(SmallVec::from_iter([short])) }
     }
+}
+
+fn returnable(r: &Reservation, take: usize, item: u32) -> bool {
+    let take = r.take(take);
+    take.item == item && take.returnable() > 0
 }
 
 const fn movable(take: &Take, verb: PartVerb) -> u64 {

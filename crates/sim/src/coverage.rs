@@ -1,0 +1,54 @@
+//! Which cells of the contract's verb table were reached, and under which condition.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use sumun_auditor::Cell;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Condition {
+    /// Nothing went wrong.
+    Plain,
+    /// What the command names was there before a restart.
+    Restart,
+    /// A sync failed under the command's batch, or under one on which its answer rests.
+    FailedSync,
+    /// The disk was full.
+    FullDisk,
+    /// A record that the command needs had left memory.
+    Dropped,
+}
+
+const CONDITIONS: [Condition; 5] =
+    [Condition::Plain, Condition::Restart, Condition::FailedSync, Condition::FullDisk, Condition::Dropped];
+
+#[derive(Clone, Debug, Default)]
+pub struct Coverage(BTreeMap<(Cell, Condition), u64>);
+
+impl Coverage {
+    pub(crate) fn reach(&mut self, cell: Cell, condition: Condition) {
+        *self.0.entry((cell, condition)).or_default() += 1;
+    }
+    pub fn merge(&mut self, other: &Coverage) {
+        for (cell, count) in &other.0 {
+            *self.0.entry(*cell).or_default() += count;
+        }
+    }
+    /// Cells that should have been reached under a condition and were not.
+    pub fn empty(&self) -> Vec<String> {
+        let all = Cell::all().into_iter().flat_map(|cell| CONDITIONS.map(|condition| (cell, condition)));
+        let empty = all.filter(|(cell, condition)| self.count(*cell, *condition) == 0);
+        empty.map(|(cell, condition)| format!("{cell}, {condition:?}")).collect()
+    }
+    pub fn count(&self, cell: Cell, condition: Condition) -> u64 {
+        self.0.get(&(cell, condition)).copied().unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for ((cell, condition), count) in &self.0 {
+            writeln!(f, "{count:>8}  {cell}, {condition:?}")?;
+        }
+        Ok(())
+    }
+}

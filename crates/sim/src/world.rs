@@ -1,0 +1,578 @@
+//! One seed's world: a disk, a clock, an engine, the auditor, and what is not yet proven.
+
+use crate::coverage::{Condition, Coverage};
+use crate::delayed::Delayed;
+use crate::events;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use sumun_auditor::generate::{Generator, Random, Step};
+use sumun_auditor::{Ledger, OwnedCommand, Trail, Writes};
+use sumun_core::{Key, Record};
+use sumun_engine::env::Env;
+use sumun_engine::{Elsewhere, Engine, Exec, Handled, Opened, Opener, Options, Budget};
+use sumun_log::disk::Disk;
+use sumun_log::faulty::{Call, FaultyDisk};
+use sumun_log::{Crew, FileLog, LogId, ReaderEnd, Setup as LogSetup};
+use sumun_wire::{Answer, Command, Event, Timestamp};
+
+/// Error numbers that a disk gives: an I/O error, no space.
+const EIO: i32 = 5;
+/// Where a simulated time begins: some day in 2026.
+const BEGIN_MS: u64 = 1_770_000_000_000;
+/// Small segments, so that many are begun.
+const SEGMENT_BYTES: u64 = 64 * 1024;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// Commands of a seed, at least.
+    pub commands: u64,
+    /// Restarts of a seed, at least: kills, power cuts, clean stops.
+    pub restarts: u64,
+}
+
+impl Default for Setup {
+    fn default() -> Setup {
+        Setup { commands: 5_000, restarts: 12 }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    pub commands: u64,
+    pub events: u64,
+    pub restarts: u64,
+    pub failures: u64,
+    pub full: u64,
+    pub fetched: u64,
+    pub coverage: Coverage,
+}
+
+impl Report {
+    pub fn merge(&mut self, other: &Report) {
+        self.commands += other.commands;
+        self.events += other.events;
+        self.restarts += other.restarts;
+        self.failures += other.failures;
+        self.full += other.full;
+        self.fetched += other.fetched;
+        self.coverage.merge(&other.coverage);
+    }
+}
+
+/// What went wrong, and what was asked before it.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    pub seed: u64,
+    pub commands: u64,
+    pub what: String,
+    pub before: Vec<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {} failed after {} commands: {}", self.seed, self.commands, self.what)?;
+        writeln!(f, "replay it with: cargo xtask sim --seed {}", self.seed)?;
+        self.before.iter().try_for_each(|line| writeln!(f, "  {line}"))
+    }
+}
+
+/// Runs one seed to its end.
+pub fn run(seed: u64, setup: &Setup) -> Result<Report, Failure> {
+    let mut world = World::new(seed);
+    let result = world.run(setup);
+    result.map_err(|what| Failure {
+        seed,
+        commands: world.report.commands,
+        what,
+        before: world.trace.iter().cloned().collect(),
+    })?;
+    Ok(world.report)
+}
+
+/// Virtual time and the seed's randomness.
+#[derive(Debug)]
+struct SimEnv {
+    clock: Arc<AtomicU64>,
+    random: Random,
+}
+
+impl Env for SimEnv {
+    fn now_ms(&mut self) -> u64 {
+        self.clock.load(Ordering::Relaxed)
+    }
+    fn ticks_ns(&mut self) -> u64 {
+        self.clock.load(Ordering::Relaxed) * 1_000_000
+    }
+    fn drift_ms(&mut self) -> i64 {
+        0
+    }
+    fn random(&mut self) -> u64 {
+        self.random.next()
+    }
+}
+
+/// Work of the log's own is done at once.
+#[derive(Debug)]
+struct AtOnce;
+
+impl Crew for AtOnce {
+    fn start(&self, _name: &'static str, work: Box<dyn FnOnce() + Send>) {
+        work();
+    }
+}
+
+#[derive(Debug, Default)]
+struct Shelf(BTreeMap<Key, Record>);
+
+impl Elsewhere for Shelf {
+    fn put(&mut self, key: Key, record: Record) {
+        self.0.insert(key, record);
+    }
+    fn take(&mut self, key: &Key) -> Option<Record> {
+        self.0.remove(key)
+    }
+}
+
+/// Something that was decided and is shown once its step is proven.
+struct Unproven {
+    step: u64,
+    now: Timestamp,
+    writes: Writes,
+    what: What,
+    events: Vec<Event>,
+    /// Records had to be read for it.
+    dropped: bool,
+    failures: u64,
+}
+
+enum What {
+    Ends,
+    Command(OwnedCommand, Answer),
+    Exec(Vec<OwnedCommand>, Vec<Answer>),
+}
+
+struct World {
+    random: Random,
+    disk: FaultyDisk,
+    data: PathBuf,
+    clock: Arc<AtomicU64>,
+    percent: Arc<AtomicU64>,
+    engine: Option<Engine>,
+    ledger: Ledger,
+    trail: Trail,
+    generator: Generator,
+    unproven: VecDeque<Unproven>,
+    report: Report,
+    trace: VecDeque<String>,
+    /// Steps until the disk has space again; 0: it has.
+    full_for: u64,
+    /// Faults injected into writes and syncs so far.
+    faults: u64,
+    lives: u64,
+    /// Newest event when this life began.
+    born: u64,
+}
+
+impl World {
+    fn new(seed: u64) -> World {
+        World {
+            random: Random::new(seed),
+            disk: FaultyDisk::new(seed ^ 0xd15c),
+            data: PathBuf::from("/data"),
+            clock: Arc::new(AtomicU64::new(BEGIN_MS)),
+            percent: Arc::new(AtomicU64::new(100)),
+            engine: None,
+            ledger: Ledger::new(),
+            trail: Trail::new(),
+            generator: Generator::new(seed ^ 0x6e4),
+            unproven: VecDeque::new(),
+            report: Report::default(),
+            trace: VecDeque::new(),
+            full_for: 0,
+            faults: 0,
+            lives: 0,
+            born: 0,
+        }
+    }
+
+    fn run(&mut self, setup: &Setup) -> Result<(), String> {
+        let restart_every = (setup.commands / (setup.restarts + 2)).max(1);
+        self.start()?;
+        while self.report.commands < setup.commands || self.report.restarts < setup.restarts {
+            self.faults();
+            self.step()?;
+            if self.random.below(restart_every) == 0 {
+                self.restart()?;
+            }
+        }
+        self.heal();
+        self.settle()?;
+        self.restart()?;
+        self.trail.finish().map_err(|complaint| format!("the log by itself: {complaint}"))?;
+        Ok(())
+    }
+
+    fn note(&mut self, line: String) {
+        if self.trace.len() == 400 {
+            self.trace.pop_front();
+        }
+        let now = self.clock.load(Ordering::Relaxed) - BEGIN_MS;
+        self.trace.push_back(format!("+{now} {line}"));
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp(self.engine.as_ref().map_or(0, |engine| engine.shard().now()))
+    }
+
+    // Lives.
+
+    fn opener(&mut self) -> Opener {
+        let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
+        let (data, percent) = (self.data.clone(), Arc::clone(&self.percent));
+        let mut seed = self.random.next();
+        Box::new(move || {
+            seed = seed.wrapping_add(1);
+            let setup = LogSetup {
+                disk: Arc::clone(&disk),
+                data: data.clone(),
+                shard: 0,
+                fresh: LogId([7; 16]),
+                expected: None,
+                crew: Arc::new(AtOnce),
+                wake: Arc::new(|| {}),
+                options: sumun_log::Options { segment_bytes: SEGMENT_BYTES, ..Default::default() },
+            };
+            let (log, report) = FileLog::open(setup)?;
+            Ok(Opened { log: Box::new(Delayed::new(log, seed, Arc::clone(&percent))), report })
+        })
+    }
+
+    fn start(&mut self) -> Result<(), String> {
+        self.lives += 1;
+        let options = Options {
+            shard: 0,
+            memory: usize::MAX,
+            retention_ms: 30 * 86_400_000,
+            log_retention_ms: 30 * 86_400_000,
+            accept_clock: false,
+        };
+        for attempt in 0.. {
+            let env = Box::new(SimEnv { clock: Arc::clone(&self.clock), random: Random::new(self.random.next()) });
+            let opener = self.opener();
+            match Engine::open(options.clone(), env, opener) {
+                Ok((engine, _)) => {
+                    self.engine = Some(engine);
+                    break;
+                }
+                Err(error) if attempt > 4 => return Err(format!("cannot start: {error}")),
+                Err(_) => {
+                    // A fault that was set for later met the start. The next life may find the disk whole.
+                    self.disk.come_back();
+                    self.heal();
+                }
+            }
+        }
+        self.load()
+    }
+
+    /// Until the engine is ready, and the auditor has seen what the log holds.
+    fn load(&mut self) -> Result<(), String> {
+        let engine = self.engine.as_mut().ok_or("no engine")?;
+        let mut slices = 0;
+        while !engine.load_slice().map_err(|error| format!("cannot load: {error}"))? {
+            slices += 1;
+            if slices > 100 {
+                self.disk.heal();
+                self.disk.set_capacity(None);
+                self.percent.store(100, Ordering::Relaxed);
+            }
+            if slices > 100_000 {
+                return Err("loading never ends".into());
+            }
+            if engine.load_wait_ms() > 0 {
+                self.clock.fetch_add(engine.load_wait_ms(), Ordering::Relaxed);
+            }
+        }
+        engine.set_elsewhere(Box::new(Shelf::default()));
+        engine.take_failure();
+        let end = ReaderEnd::Given(engine.bounds().ok_or("no log")?.end);
+        for lost in std::mem::take(&mut self.unproven) {
+            let commands: Vec<Command<'_>> = match &lost.what {
+                What::Ends => continue,
+                What::Command(command, _) => vec![command.as_command()],
+                What::Exec(commands, _) => commands.iter().map(OwnedCommand::as_command).collect(),
+            };
+            self.ledger.lost(&commands);
+        }
+        let after = self.ledger.last_sequence().map_or(0, |sequence| sequence.0);
+        let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
+        let found = events::of_log(&disk, Path::new(&self.data), end, after)?;
+        self.feed(&found)?;
+        self.ledger.recovered(&found).map_err(|complaint| format!("after a restart: {complaint}"))?;
+        self.born = self.ledger.last_sequence().map_or(0, |sequence| sequence.0);
+        Ok(())
+    }
+
+    fn feed(&mut self, events: &[Event]) -> Result<(), String> {
+        self.report.events += events.len() as u64;
+        for event in events {
+            self.trail.feed(event).map_err(|complaint| format!("the events by themselves: {complaint}"))?;
+        }
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Result<(), String> {
+        self.report.restarts += 1;
+        let mut engine = self.engine.take().ok_or("no engine")?;
+        let how = self.random.below(4);
+        self.note(format!("restart {how}"));
+        self.report.fetched += engine.stats().fetched;
+        self.report.failures += engine.stats().log_failures;
+        match how {
+            0 => {
+                self.percent.store(100, Ordering::Relaxed);
+                // A disk that fails under a clean stop makes it an unclean one.
+                let _ = engine.close();
+                drop(engine);
+            }
+            1 => drop(engine),
+            _ => {
+                drop(engine);
+                self.disk.power_cut();
+            }
+        }
+        self.disk.come_back();
+        self.heal();
+        let asleep = if self.random.below(4) == 0 { self.random.below(100_000) } else { 0 };
+        self.clock.fetch_add(asleep, Ordering::Relaxed);
+        self.start()
+    }
+
+    // Faults.
+
+    fn heal(&mut self) {
+        self.disk.heal();
+        self.disk.set_capacity(None);
+        self.full_for = 0;
+        self.percent.store(100, Ordering::Relaxed);
+    }
+
+    fn faults(&mut self) {
+        if self.full_for > 0 {
+            self.full_for -= 1;
+            if self.full_for == 0 {
+                self.disk.set_capacity(None);
+            }
+        }
+        match self.random.below(400) {
+            0..8 => {
+                self.faults += 1;
+                let nth = 1 + self.random.below(4);
+                self.note("sync fails".into());
+                self.disk.fail_nth(Call::Sync, nth, EIO);
+            }
+            8..12 => {
+                self.faults += 1;
+                let nth = 1 + self.random.below(4);
+                self.note("write fails".into());
+                self.disk.fail_nth(Call::Write, nth, EIO);
+            }
+            12..16 => {
+                self.note("disk full".into());
+                self.disk.set_capacity(Some(self.disk.used() + self.random.below(100_000)));
+                self.full_for = 1 + self.random.below(150);
+                self.report.full += 1;
+            }
+            16..20 => {
+                let percent = [100, 100, 50, 10][self.random.below(4) as usize];
+                self.percent.store(percent, Ordering::Relaxed);
+            }
+            20 => self.disk.set_short_writes(self.random.chance(50)),
+            21 => {
+                self.faults += 1;
+                self.note("every sync fails for a while".into());
+                self.disk.fail_nth(Call::Sync, 1, EIO);
+                self.disk.fail_nth(Call::Sync, 1, EIO);
+                self.disk.fail_nth(Call::Sync, 1, EIO);
+            }
+            _ => {}
+        }
+        if let Some(engine) = &mut self.engine {
+            for _ in 0..self.random.below(4) {
+                engine.evict(self.random.next());
+            }
+        }
+    }
+
+    // Steps.
+
+    fn step(&mut self) -> Result<(), String> {
+        let step = self.generator.step(&self.ledger);
+        self.clock.fetch_add(step.advance_ms, Ordering::Relaxed);
+        let mut waited = 0;
+        while !self.engine.as_ref().is_some_and(Engine::can_step) {
+            self.clock.fetch_add(1, Ordering::Relaxed);
+            self.poll()?;
+            waited += 1;
+            if waited > 10_000 {
+                return Err("a step never begins".into());
+            }
+        }
+        let engine = self.engine.as_mut().ok_or("no engine")?;
+        let fetched = engine.stats().fetched;
+        let from = mark(engine);
+        engine.open_step();
+        self.catch(from, What::Ends, fetched)?;
+        self.ask(&step)?;
+        let engine = self.engine.as_mut().ok_or("no engine")?;
+        let number = engine.close_step();
+        for unproven in self.unproven.iter_mut().filter(|unproven| unproven.step == u64::MAX) {
+            unproven.step = number;
+        }
+        if self.random.below(3) > 0 {
+            self.poll()?;
+        }
+        self.engine.as_ref().ok_or("no engine")?.shard().state().check();
+        Ok(())
+    }
+
+    fn ask(&mut self, step: &Step) -> Result<(), String> {
+        for command in &step.commands {
+            self.note(command.to_string());
+        }
+        self.report.commands += step.commands.len() as u64;
+        let engine = self.engine.as_mut().ok_or("no engine")?;
+        let fetched = engine.stats().fetched;
+        let from = mark(engine);
+        let commands: Vec<Command<'_>> = step.commands.iter().map(OwnedCommand::as_command).collect();
+        if step.exec {
+            let mut answers = Vec::new();
+            let answers = match engine.exec(&commands, &mut answers) {
+                Exec::Done => answers,
+                Exec::Refused(refusal) => vec![Answer::Refused(refusal); commands.len()],
+                Exec::Later => return self.catch(from, What::Ends, fetched),
+                Exec::Aborted(_) => return Ok(()),
+            };
+            return self.catch(from, What::Exec(step.commands.clone(), answers), fetched);
+        }
+        for (command, owned) in commands.iter().zip(&step.commands) {
+            let engine = self.engine.as_mut().ok_or("no engine")?;
+            let what = match engine.handle(command) {
+                Handled::Answer(answer) => What::Command(owned.clone(), answer),
+                Handled::Later => What::Ends,
+            };
+            self.catch(from, what, fetched)?;
+        }
+        Ok(())
+    }
+
+    /// Notes what was just decided, with the events that it left in the batch.
+    fn catch(&mut self, from: (u64, usize), what: What, fetched: u64) -> Result<(), String> {
+        let engine = self.engine.as_ref().ok_or("no engine")?;
+        let shard = engine.shard();
+        let events = events::of_batch(&shard.batch()[from.1..], from.0 + 1)?;
+        let writes = if engine.budget() == Budget::Open { Writes::Work } else { Writes::MayFail };
+        let dropped = engine.stats().fetched > fetched;
+        self.unproven.push_back(Unproven {
+            step: u64::MAX,
+            now: self.now(),
+            writes,
+            what,
+            events,
+            dropped,
+            failures: self.faults,
+        });
+        Ok(())
+    }
+
+    fn poll(&mut self) -> Result<(), String> {
+        let engine = self.engine.as_mut().ok_or("no engine")?;
+        engine.poll();
+        if engine.take_failure() {
+            self.note("the log failed".into());
+            self.prove()?;
+            self.report.restarts += 1;
+            self.disk.heal();
+            return self.load();
+        }
+        if !engine.is_ready() {
+            return self.load();
+        }
+        self.prove()
+    }
+
+    /// Judges what may be shown now.
+    fn prove(&mut self) -> Result<(), String> {
+        let proven = self.engine.as_ref().ok_or("no engine")?.proven();
+        while let Some(shown) = self.unproven.pop_front_if(|unproven| unproven.step <= proven) {
+            self.judge(&shown)?;
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self, shown: &Unproven) -> Result<(), String> {
+        self.feed(&shown.events)?;
+        self.ledger.set_writes(shown.writes);
+        let before = self.names_old(&shown.what);
+        let (now, events) = (shown.now, shown.events.as_slice());
+        let judged = match &shown.what {
+            What::Ends => self.ledger.judge_ends(now, events),
+            What::Command(command, answer) => self.ledger.judge(now, &command.as_command(), answer, events),
+            What::Exec(commands, answers) => {
+                let commands: Vec<Command<'_>> = commands.iter().map(OwnedCommand::as_command).collect();
+                self.ledger.judge_exec(now, &commands, answers, events)
+            }
+        };
+        let said = || match &shown.what {
+            What::Ends => "ends".to_owned(),
+            What::Command(command, answer) => format!("{command} -> {answer:?}"),
+            What::Exec(commands, answers) => format!("{commands:?} -> {answers:?}"),
+        };
+        judged.map_err(|complaint| format!("{complaint}\n  {}\n  events: {events:#?}", said()))?;
+        if !matches!(shown.what, What::Ends) {
+            for cell in self.ledger.cells().to_vec() {
+                self.report.coverage.reach(cell, Condition::Plain);
+                let conditions = [
+                    (before, Condition::Restart),
+                    (shown.failures < self.faults, Condition::FailedSync),
+                    (shown.writes == Writes::MayFail, Condition::FullDisk),
+                    (shown.dropped, Condition::Dropped),
+                ];
+                for (_, condition) in conditions.into_iter().filter(|(is, _)| *is) {
+                    self.report.coverage.reach(cell, condition);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether what is named stands as it stood before the last restart.
+    fn names_old(&self, what: &What) -> bool {
+        let What::Command(command, _) = what else { return false };
+        let command = command.as_command();
+        let key = command.key();
+        let reservation = self.ledger.reservation(key).map(|r| r.sequence.0);
+        let item = self.ledger.item(key, self.now()).map(|item| item.sequence.0);
+        self.lives > 1 && reservation.or(item).is_none_or(|sequence| sequence <= self.born)
+    }
+
+    /// Until everything is proven.
+    fn settle(&mut self) -> Result<(), String> {
+        for _ in 0..10_000 {
+            if self.unproven.is_empty() {
+                return Ok(());
+            }
+            self.clock.fetch_add(1, Ordering::Relaxed);
+            self.poll()?;
+        }
+        Err("something is never proven".into())
+    }
+}
+
+/// The newest event, and how long the batch is.
+fn mark(engine: &Engine) -> (u64, usize) {
+    (engine.sequence(), engine.shard().pending_bytes())
+}
