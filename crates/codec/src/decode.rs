@@ -226,7 +226,9 @@ fn item(reader: &mut Reader<'_>, event: &mut Event) -> Decoded<ItemEntry> {
         let back = reader.number()?;
         figures.previous = match back {
             0 => 0,
-            back => event.sequence.checked_sub(back).ok_or(DecodeError::Malformed("a previous event before the first"))?,
+            back => {
+                event.sequence.checked_sub(back).ok_or(DecodeError::Malformed("a previous event before the first"))?
+            }
         };
         figures.on_hand = reader.signed()?;
         figures.reserved = reader.number()?;

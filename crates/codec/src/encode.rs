@@ -169,14 +169,9 @@ fn item(event: &Event, entry: &ItemEntry, out: &mut Vec<u8>) {
     put(out, figures.version);
     put(out, if figures.previous == 0 { 0 } else { event.sequence - figures.previous });
     put_signed(out, figures.on_hand);
-    for figure in [
-        figures.reserved,
-        figures.available,
-        figures.received,
-        figures.removed,
-        figures.returned,
-        figures.captured,
-    ] {
+    for figure in
+        [figures.reserved, figures.available, figures.received, figures.removed, figures.returned, figures.captured]
+    {
         put(out, figure);
     }
     if lots {

@@ -2,7 +2,9 @@
 
 use sumun_core::{Event, EventKind, ItemEntry, NONE};
 use sumun_wire as wire;
-use sumun_wire::{EventData, EventLine, ItemEvent, LogEvent, LotFigures, Name, ReservationEvent, Sequence, Timestamp, Verb};
+use sumun_wire::{
+    EventData, EventLine, ItemEvent, LogEvent, LotFigures, Name, ReservationEvent, Sequence, Timestamp, Verb,
+};
 
 /// What a reader of the log is shown: names instead of places, one line a sku and lot.
 pub fn outside(event: &Event) -> wire::Event {

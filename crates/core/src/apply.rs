@@ -19,7 +19,8 @@ impl State {
         assert!(event.sequence == self.sequence + 1, "LOG-2: sequences have no gap");
         assert!(event.time >= self.time, "LOG-2: time never goes backwards");
         let items: Slots = event.items.iter().map(|entry| self.apply_item(event, entry)).collect();
-        let lots: Slots = event.lots.iter().map(|entry| self.apply_lot(event, entry, items[entry.item as usize])).collect();
+        let lots: Slots =
+            event.lots.iter().map(|entry| self.apply_lot(event, entry, items[entry.item as usize])).collect();
         for entry in &event.usages {
             self.apply_usage(event, entry, items[entry.item as usize]);
         }
@@ -139,12 +140,8 @@ impl State {
         if self.find_movement(item, id) != Found::Absent {
             return;
         }
-        let movement = Movement {
-            item,
-            id: Name::from(id),
-            digest: event.part.digest,
-            answer: event.items[0].figures.available,
-        };
+        let movement =
+            Movement { item, id: Name::from(id), digest: event.part.digest, answer: event.items[0].figures.available };
         let hash = self.movement_hash(item, id);
         self.heap += heap_of(&movement.id);
         self.items[item].refs += 1;
@@ -275,7 +272,10 @@ fn change(reservation: &mut Reservation, event: &Event, lots: &Slots) {
     assert!(entry.version == reservation.version + 1, "LOG-2: versions have no gap");
     let ends = entry.state != Status::Held;
     let whole = matches!(reservation.body, Body::One { .. }) && ends && event.kind != Kind::Returned;
-    let partly = event.moves.first().is_some_and(|m| matches!(&reservation.body, Body::One { quantity, .. } if *quantity != m.quantity as u64));
+    let partly = event
+        .moves
+        .first()
+        .is_some_and(|m| matches!(&reservation.body, Body::One { quantity, .. } if *quantity != m.quantity as u64));
     if !whole || partly || event.part.id.is_some() {
         let many = reservation.many();
         moves(many, event, lots);
@@ -350,8 +350,7 @@ fn body(event: &Event, items: &Slots, lots: &Slots) -> Body {
         many.lines[moved.line as usize].quantity += quantity;
         let lot = if moved.lot == NONE { NONE } else { lots[moved.lot as usize] };
         let captured = if captured { quantity } else { 0 };
-        let take =
-            Take { line: moved.line, item, lot, counted, quantity, captured, released: 0, returned: 0 };
+        let take = Take { line: moved.line, item, lot, counted, quantity, captured, released: 0, returned: 0 };
         many.takes.push(take);
     }
     many.lines.shrink_to_fit();

@@ -44,10 +44,7 @@ pub enum Kind {
 
 impl Kind {
     pub const fn is_reservation(self) -> bool {
-        matches!(
-            self,
-            Kind::Held | Kind::Captured | Kind::Released | Kind::Expired | Kind::Extended | Kind::Returned
-        )
+        matches!(self, Kind::Held | Kind::Captured | Kind::Released | Kind::Expired | Kind::Extended | Kind::Returned)
     }
 }
 

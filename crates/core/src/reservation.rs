@@ -198,14 +198,15 @@ impl Reservation {
     }
     /// What it owns beside its slot, by length: the same for a copy.
     pub(crate) fn heap_bytes(&self) -> usize {
-        heap_of(&self.id) + match &self.body {
-            Body::Empty | Body::One { .. } => 0,
-            Body::Many(many) => {
-                size_of::<Many>()
-                    + many.lines.len() * size_of::<Line>()
-                    + many.takes.len() * size_of::<Take>()
-                    + many.parts.len() * size_of::<Part>()
+        heap_of(&self.id)
+            + match &self.body {
+                Body::Empty | Body::One { .. } => 0,
+                Body::Many(many) => {
+                    size_of::<Many>()
+                        + many.lines.len() * size_of::<Line>()
+                        + many.takes.len() * size_of::<Take>()
+                        + many.parts.len() * size_of::<Part>()
+                }
             }
-        }
     }
 }

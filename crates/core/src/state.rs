@@ -235,9 +235,7 @@ impl State {
     }
     pub(crate) fn lot_slot(&mut self, item: u32, id: &str) -> u32 {
         let hash = self.lot_hash(item, id);
-        if let Some(slot) =
-            self.lot_index.find(hash, |slot| self.lots[slot].item == item && self.lots[slot].id == id)
-        {
+        if let Some(slot) = self.lot_index.find(hash, |slot| self.lots[slot].item == item && self.lots[slot].id == id) {
             return slot;
         }
         let lot = Lot::new(item, id);

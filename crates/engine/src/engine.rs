@@ -10,9 +10,7 @@
 //! LOG-1: a reply leaves when its step is proven. A step is proven when all events up to its end are durable; a step
 //! that wrote nothing still shows what earlier ones wrote, and waits for them.
 
-use crate::caps::{
-    BATCH_BYTES_MAX, IDLE_EVENT_MS, MEMORY_TENTHS, REOPEN_MS, ROOM_BYTES, STEP_BYTES,
-};
+use crate::caps::{BATCH_BYTES_MAX, IDLE_EVENT_MS, MEMORY_TENTHS, REOPEN_MS, ROOM_BYTES, STEP_BYTES};
 use crate::commit::Policy;
 use crate::env::Env;
 use crate::load::Load;

@@ -3,7 +3,9 @@
 //!
 //! Cost: a reserve of one line is two look-ups, one insert, and about 80 bytes encoded.
 
-use crate::caps::{EXEC_BYTES_MAX, FIRSTS_PER_COMMAND, STEP_BYTES, STEP_COMMANDS, STEP_ENDS, STEP_LINES, STEP_MOVED, STEP_TIMERS};
+use crate::caps::{
+    EXEC_BYTES_MAX, FIRSTS_PER_COMMAND, STEP_BYTES, STEP_COMMANDS, STEP_ENDS, STEP_LINES, STEP_MOVED, STEP_TIMERS,
+};
 use sumun_codec::{DecodeError, decode, encode, next_event};
 use sumun_core::{Decision, Event, EventKind, Key, LogEntry, State};
 use sumun_wire::{Answer, Command, Refusal};
@@ -239,7 +241,9 @@ impl Shard {
 fn lines(command: &Command<'_>) -> u32 {
     match command {
         Command::Reserve(c) => c.lines.len() as u32,
-        Command::Capture(c) | Command::Release(c) | Command::Return(c) => c.lines.as_ref().map_or(1, |l| l.len() as u32),
+        Command::Capture(c) | Command::Release(c) | Command::Return(c) => {
+            c.lines.as_ref().map_or(1, |l| l.len() as u32)
+        }
         Command::Configure(_)
         | Command::Remove { .. }
         | Command::Receive(_)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use sumun_auditor::Cell;
+use sumun_auditor::{Asked, Cell, Met};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Condition {
@@ -21,6 +21,27 @@ pub enum Condition {
 const CONDITIONS: [Condition; 5] =
     [Condition::Plain, Condition::Restart, Condition::FailedSync, Condition::FullDisk, Condition::Dropped];
 
+/// Whatever may have something to write.
+const WRITING: [Asked; 13] = [
+    Asked::Configure,
+    Asked::Remove,
+    Asked::Receive,
+    Asked::Adjust,
+    Asked::Reserve,
+    Asked::ReserveCapture,
+    Asked::Capture,
+    Asked::CapturePart,
+    Asked::Release,
+    Asked::ReleasePart,
+    Asked::Extend,
+    Asked::Return,
+    Asked::ReturnPart,
+];
+
+fn writes(met: Met) -> bool {
+    matches!(met, Met::Done | Met::DoneLast | Met::Created | Met::CreatedAgain)
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Coverage(BTreeMap<(Cell, Condition), u64>);
 
@@ -33,10 +54,13 @@ impl Coverage {
             *self.0.entry(*cell).or_default() += count;
         }
     }
-    /// Cells that should have been reached under a condition and were not.
+    /// Cells that can be reached under a condition and were not.
     pub fn empty(&self) -> Vec<String> {
         let all = Cell::all().into_iter().flat_map(|cell| CONDITIONS.map(|condition| (cell, condition)));
-        let empty = all.filter(|(cell, condition)| self.count(*cell, *condition) == 0);
+        // On a full disk nothing is done: whatever would have been is refused instead.
+        let all = all.filter(|(cell, condition)| *condition != Condition::FullDisk || !writes(cell.met));
+        let refused = WRITING.map(|asked| (Cell { asked, met: Met::Blocked }, Condition::FullDisk));
+        let empty = all.chain(refused).filter(|(cell, condition)| self.count(*cell, *condition) == 0);
         empty.map(|(cell, condition)| format!("{cell}, {condition:?}")).collect()
     }
     pub fn count(&self, cell: Cell, condition: Condition) -> u64 {

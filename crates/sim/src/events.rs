@@ -20,7 +20,12 @@ pub(crate) fn of_batch(mut bytes: &[u8], first: u64) -> Result<Vec<wire::Event>,
 }
 
 /// All events of the log past `after`.
-pub(crate) fn of_log(disk: &Arc<dyn Disk>, data: &Path, end: ReaderEnd, after: u64) -> Result<Vec<wire::Event>, String> {
+pub(crate) fn of_log(
+    disk: &Arc<dyn Disk>,
+    data: &Path,
+    end: ReaderEnd,
+    after: u64,
+) -> Result<Vec<wire::Event>, String> {
     let reader = Reader::open(disk, data, 0, end).map_err(|error| error.to_string())?;
     let mut reader = reader.ok_or("there is no log")?;
     let bounds = reader.bounds();

@@ -12,7 +12,7 @@ use sumun_auditor::generate::{Generator, Random, Step};
 use sumun_auditor::{Ledger, OwnedCommand, Trail, Writes};
 use sumun_core::{Key, Record};
 use sumun_engine::env::Env;
-use sumun_engine::{Elsewhere, Engine, Exec, Handled, Opened, Opener, Options, Budget};
+use sumun_engine::{Budget, Elsewhere, Engine, Exec, Handled, Opened, Opener, Options};
 use sumun_log::disk::Disk;
 use sumun_log::faulty::{Call, FaultyDisk};
 use sumun_log::{Crew, FileLog, LogId, ReaderEnd, Setup as LogSetup};

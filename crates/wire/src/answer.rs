@@ -8,7 +8,10 @@ use smallvec::SmallVec;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// Of configure, remove, receive and adjust: what is available after. A replay gives the first answer's figure.
-    Available { available: u64, replayed: bool },
+    Available {
+        available: u64,
+        replayed: bool,
+    },
     /// Of reserve, capture, release, extend and return: the record as it stands now.
     Outcome(Outcome),
     Item(Option<Box<ItemRecord>>),
@@ -141,12 +144,9 @@ impl fmt::Display for Refusal {
                 Code::IdConflict => write!(f, "{word} the id was used with other content"),
                 Code::ReadOnly => write!(f, "{word} Errors writing to the log: see the server's log for the cause"),
                 Code::Overloaded => write!(f, "{word} retry later"),
-                Code::Invalid
-                | Code::NotFound
-                | Code::Conflict
-                | Code::Limit
-                | Code::Insufficient
-                | Code::Exceeds => f.write_str(word),
+                Code::Invalid | Code::NotFound | Code::Conflict | Code::Limit | Code::Insufficient | Code::Exceeds => {
+                    f.write_str(word)
+                }
             },
             Facts::Invalid(Invalid { field, why }) => write!(f, "{word} {field}: {why}"),
             Facts::Missing(names) => match names.first() {

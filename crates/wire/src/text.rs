@@ -16,7 +16,11 @@ pub fn flaw(text: &str) -> Option<&'static str> {
     if text.bytes().all(|b| b.is_ascii_graphic()) {
         return (text == "." || text == "..").then_some("must not be `.` or `..`");
     }
-    if text.chars().all(allowed) { None } else { Some("must not hold white space, control, format or unassigned characters") }
+    if text.chars().all(allowed) {
+        None
+    } else {
+        Some("must not hold white space, control, format or unassigned characters")
+    }
 }
 
 fn allowed(c: char) -> bool {
@@ -42,7 +46,20 @@ mod tests {
         for good in ["a", "run:1", "…", "수문", "a.b", "...", &"x".repeat(128), "é", "\u{1F600}", "{tag}x", "*"] {
             assert_eq!(flaw(good), None, "{good:?}");
         }
-        let bad = ["", ".", "..", "a b", "\t", "a\u{a0}b", "\u{200b}", "\u{ad}", "\u{e000}\u{378}", "\u{2028}", "\u{3000}", "\0"];
+        let bad = [
+            "",
+            ".",
+            "..",
+            "a b",
+            "\t",
+            "a\u{a0}b",
+            "\u{200b}",
+            "\u{ad}",
+            "\u{e000}\u{378}",
+            "\u{2028}",
+            "\u{3000}",
+            "\0",
+        ];
         for bad in bad {
             assert!(flaw(bad).is_some(), "{bad:?}");
         }

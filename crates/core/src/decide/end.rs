@@ -78,7 +78,8 @@ impl Deciding<'_> {
             draft.give(&take, take.left(), Shift { on_hand: 0, reserved: -(take.left() as i64) });
         }
         draft.event.reservation.ended = Some(Ended::Expired);
-        draft.event.reservation.state = if captured_any(reservation) { Status::PartiallyCaptured } else { Status::Expired };
+        draft.event.reservation.state =
+            if captured_any(reservation) { Status::PartiallyCaptured } else { Status::Expired };
         draft.stamp(reservation);
         draft.usages(-1, 0);
         draft.seal();

@@ -240,7 +240,11 @@ impl Deciding<'_> {
         self.item_entry(c.sku, Some(slot), state.items[slot].kind);
         self.movement_entry(c.movement, digest);
         self.event.reason = self.event.add(c.reason);
-        if c.delta > 0 { self.add_units(c, slot, lot)? } else { self.take_units(c, slot, lot)? }
+        if c.delta > 0 {
+            self.add_units(c, slot, lot)?
+        } else {
+            self.take_units(c, slot, lot)?
+        }
         Draft::new(state, self.event).seal();
         Ok(Decision::Event(self.answer()))
     }
@@ -270,10 +274,7 @@ impl Deciding<'_> {
         if wanted > free {
             let short =
                 Short { sku: c.sku.into(), wanted, available: free, reserved: item.figures.reserved, holder: None };
-            return refuse(Refusal {
-                code: Code::Insufficient,
-                facts: Facts::Short(SmallVec::from_iter([short])),
-            });
+            return refuse(Refusal { code: Code::Insufficient, facts: Facts::Short(SmallVec::from_iter([short])) });
         }
         self.event.items[0].figures.removed += wanted;
         let mut draft = Draft::new(state, self.event);

@@ -33,13 +33,7 @@ pub(crate) type Outcome = Result<Decision, Decision>;
 
 impl State {
     /// Decides a command at shard time `now`. Allocates nothing once `event` is warm, but for records that are read.
-    pub fn decide(
-        &self,
-        now: u64,
-        command: &Command<'_>,
-        event: &mut Event,
-        missing: &mut Vec<Key>,
-    ) -> Decision {
+    pub fn decide(&self, now: u64, command: &Command<'_>, event: &mut Event, missing: &mut Vec<Key>) -> Decision {
         if let Err(refusal) = validate::command(command) {
             return Decision::Answer(Answer::Refused(refusal));
         }

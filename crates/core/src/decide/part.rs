@@ -113,7 +113,10 @@ impl Deciding<'_> {
         self.check_existence(r, verb, c)?;
         let mut wanted = self.wanted(r, verb, c)?;
         if c.lines.is_some() && parts(r, verb) >= PARTS_PER_RESERVATION_MAX {
-            return refuse(Refusal::invalid("id", "the reservation has 1024 parts of this kind; the whole still passes"));
+            return refuse(Refusal::invalid(
+                "id",
+                "the reservation has 1024 parts of this kind; the whole still passes",
+            ));
         }
         self.end_lots_of(r)?;
         self.begin(match verb {

@@ -99,7 +99,13 @@ impl Deciding<'_> {
             let left = limit.quantity.saturating_sub(used);
             if want.quantity > left {
                 let holder = Some(holder.into());
-                shorts.push(Short { sku: want.sku.into(), wanted: want.quantity, available: left, reserved: 0, holder });
+                shorts.push(Short {
+                    sku: want.sku.into(),
+                    wanted: want.quantity,
+                    available: left,
+                    reserved: 0,
+                    holder,
+                });
             }
         }
         if shorts.is_empty() { Ok(()) } else { refuse(Refusal { code: Code::Limit, facts: Facts::Short(shorts) }) }
@@ -198,7 +204,9 @@ impl Deciding<'_> {
         match (r.state, r.ended) {
             (Status::Held | Status::Captured, _) => Ok(Decision::Answer(outcome_of(r, true))),
             (_, Some(Ended::Expired)) => refuse(Refusal::bare(Code::Expired)),
-            (Status::Released | Status::PartiallyCaptured | Status::Expired, _) => refuse(Refusal::bare(Code::Released)),
+            (Status::Released | Status::PartiallyCaptured | Status::Expired, _) => {
+                refuse(Refusal::bare(Code::Released))
+            }
         }
     }
 

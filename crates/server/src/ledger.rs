@@ -1,0 +1,116 @@
+//! What the reactor needs of the shard behind it: decide, commit, say what is proven. The engine is one; the other is
+//! a twin in the tests that holds, fails and delays syncs, so that LOG-1 is shown at the sockets themselves.
+//!
+//! The cycle: `open_step`, any number of `handle` and `exec` until `is_full`, `close_step`, `poll`. What was answered
+//! in a step may leave when that step is proven.
+
+use std::time::Duration;
+use sumun_wire::{Answer, Command, Refusal};
+
+/// A cycle's number. Steps are proven in order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Step(pub u64);
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Handled {
+    Answer(Answer),
+    /// Not in this step: the connection waits, no other.
+    Later,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Executed {
+    /// One answer a command.
+    Done,
+    Later,
+    /// `EXECABORT`: nothing was done.
+    Aborted(&'static str),
+    /// Nothing was done.
+    Refused(Refusal),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// All steps up to this one.
+    Upto(Step),
+    /// Steps up to `proven` are; those after it that are closed by now never will be known to be: whoever waits for
+    /// one gets no answer.
+    Lost { proven: Step },
+}
+
+/// Where the log durably ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct End {
+    pub sequence: u64,
+    pub segment: u64,
+    pub offset: u64,
+}
+
+/// What `INFO` shows of the shard.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    pub shard: u64,
+    pub log_id: String,
+    pub epoch: u64,
+    pub sequence: u64,
+    pub durable: End,
+    /// Of this run, ends by time among them.
+    pub events: u64,
+    pub ends: u64,
+    pub batches: u64,
+    pub batch_bytes: u64,
+    /// Smoothed.
+    pub batch_commands: u64,
+    /// Commits on the log's own thread, and those held back to gather more.
+    pub commits_beside: u64,
+    pub commits_held: u64,
+    /// Smoothed.
+    pub sync_us: u64,
+    pub sync_us_max: u64,
+    pub log_failures: u64,
+    pub expiry_lag_ms: u64,
+    pub clock_drift_ms: i64,
+    pub open_reservations: u64,
+    pub items: u64,
+    pub memory_bytes: u64,
+    pub is_writable: bool,
+}
+
+/// Whether commands can be decided yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// The log is being replayed; `done_permille` of it is.
+    Loading {
+        done_permille: u16,
+    },
+    Ready,
+}
+
+/// The ledger is gone for good: another writer owns the log, or what it holds cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Broken(pub String);
+
+pub trait Ledger {
+    /// Shard time in Unix milliseconds as the last cycle saw it; it never goes backwards.
+    fn now_ms(&self) -> u64;
+    fn readiness(&self) -> Readiness;
+    /// Goes on with the replay for a moment (about a millisecond).
+    fn replay(&mut self) -> Result<(), Broken>;
+    /// Whether a step could take anything: not while a full batch waits for the one before it. The waker tells when.
+    fn can_step(&self) -> bool;
+    /// Ends what is due, within a budget.
+    fn open_step(&mut self);
+    fn handle(&mut self, command: &Command<'_>) -> Handled;
+    /// Decides all, with nothing in between; `answers` is empty and gets one a command.
+    fn exec(&mut self, commands: &[Command<'_>], answers: &mut Vec<Answer>) -> Executed;
+    /// Whether the step has taken what it may: lines and bytes are bounded.
+    fn is_full(&self) -> bool;
+    fn close_step(&mut self) -> Step;
+    fn poll(&mut self) -> Result<Proof, Broken>;
+    /// How long there is nothing to do unless a socket or the waker says so; `None`: until then.
+    fn idle(&mut self) -> Option<Duration>;
+    /// An id that nobody has used.
+    fn fresh_id(&mut self) -> String;
+    fn figures(&self) -> Figures;
+}

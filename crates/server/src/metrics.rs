@@ -1,0 +1,82 @@
+//! What the server counts: plain numbers, since one thread has them all. `INFO` shows them.
+
+use sumun_wire::{Answer, Code, Refusal};
+
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    pub started_ms: u64,
+    pub connections: u64,
+    /// Turned away because there were too many.
+    pub connections_refused: u64,
+    pub accept_pauses: u64,
+    pub requests: u64,
+    pub protocol_errors: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub steps: u64,
+    /// Most requests that one step took.
+    pub step_requests_max: u64,
+    /// Times that a connection was not read on because of its unsent replies.
+    pub reader_pauses: u64,
+    pub waits: u64,
+    /// Connections closed because what they waited for could not be proven.
+    pub unproven_closed: u64,
+    /// Connections closed because their partial request grew while memory was short.
+    pub scarce_closed: u64,
+    /// What all connections keep now, and the most they ever did.
+    pub kept_bytes: usize,
+    pub kept_bytes_max: usize,
+    pub transactions_bytes: usize,
+    refusals: [u64; CODES.len()],
+}
+
+const CODES: [Code; 12] = [
+    Code::Invalid,
+    Code::NotFound,
+    Code::IdConflict,
+    Code::Conflict,
+    Code::Expired,
+    Code::Captured,
+    Code::Released,
+    Code::Limit,
+    Code::Insufficient,
+    Code::Exceeds,
+    Code::Overloaded,
+    Code::ReadOnly,
+];
+
+impl Metrics {
+    pub fn observe_answer(&mut self, answer: &Answer) {
+        match answer {
+            Answer::Refused(refusal) => self.observe_refusal(refusal),
+            Answer::Available { .. }
+            | Answer::Outcome(_)
+            | Answer::Item(_)
+            | Answer::Reservation(_)
+            | Answer::Holder(_) => {}
+        }
+    }
+
+    pub fn observe_refusal(&mut self, refusal: &Refusal) {
+        if let Some(at) = CODES.iter().position(|code| *code == refusal.code) {
+            self.refusals[at] += 1;
+        }
+    }
+
+    /// A connection that kept `before` keeps `after` now, of which its transaction takes the second figure.
+    pub fn observe_kept(&mut self, before: (usize, usize), after: (usize, usize)) {
+        self.kept_bytes = self.kept_bytes + after.0 - before.0;
+        self.transactions_bytes = self.transactions_bytes + after.1 - before.1;
+        self.kept_bytes_max = self.kept_bytes_max.max(self.kept_bytes);
+    }
+
+    pub fn observe_step(&mut self, requests: u64) {
+        self.steps += 1;
+        self.step_requests_max = self.step_requests_max.max(requests);
+    }
+
+    /// Refusals of a code's word: two codes share `CONFLICT`.
+    pub fn refusals(&self) -> impl Iterator<Item = (Code, u64)> + '_ {
+        CODES.into_iter().zip(self.refusals)
+    }
+}

@@ -1,0 +1,145 @@
+//! The engine as the reactor's ledger.
+//!
+//! While the log is replayed, or is opened again after a failure, the engine takes no steps: what is answered then
+//! (`PING`, `LOADING`) rests on nothing, so it belongs to the last step that was proven.
+
+use crate::ledger::{Broken, End, Executed, Figures, Handled, Ledger, Proof, Readiness, Step};
+use std::time::Duration;
+use sumun_engine::{Budget, Engine, Exec, ExecAborted};
+use sumun_wire::{Answer, Command};
+
+#[derive(Debug)]
+pub struct Shard {
+    engine: Engine,
+    now_ms: u64,
+    /// The engine's step is open.
+    open: bool,
+}
+
+impl Shard {
+    pub fn new(mut engine: Engine) -> Shard {
+        let now_ms = engine.now_ms();
+        Shard { engine, now_ms, open: false }
+    }
+
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// For whoever closes the log when the reactor has ended.
+    pub fn into_engine(self) -> Engine {
+        self.engine
+    }
+}
+
+impl Ledger for Shard {
+    fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    fn readiness(&self) -> Readiness {
+        if self.engine.is_ready() { Readiness::Ready } else { Readiness::Loading { done_permille: 0 } }
+    }
+
+    fn replay(&mut self) -> Result<(), Broken> {
+        self.engine.load_slice().map(drop).map_err(|error| Broken(error.to_string()))
+    }
+
+    fn can_step(&self) -> bool {
+        !self.engine.is_ready() || self.engine.can_step()
+    }
+
+    fn open_step(&mut self) {
+        self.now_ms = self.engine.now_ms();
+        self.open = self.engine.can_step();
+        if self.open {
+            self.engine.open_step();
+        }
+    }
+
+    fn handle(&mut self, command: &Command<'_>) -> Handled {
+        if !self.open {
+            return Handled::Later;
+        }
+        match self.engine.handle(command) {
+            sumun_engine::Handled::Answer(answer) => Handled::Answer(answer),
+            sumun_engine::Handled::Later => Handled::Later,
+        }
+    }
+
+    fn exec(&mut self, commands: &[Command<'_>], answers: &mut Vec<Answer>) -> Executed {
+        if !self.open {
+            return Executed::Later;
+        }
+        match self.engine.exec(commands, answers) {
+            Exec::Done => Executed::Done,
+            Exec::Later => Executed::Later,
+            Exec::Refused(refusal) => Executed::Refused(refusal),
+            Exec::Aborted(ExecAborted::TooLarge) => Executed::Aborted("its events are longer than 1 MiB."),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        match self.readiness() {
+            Readiness::Loading { .. } => false,
+            Readiness::Ready => !self.open || self.engine.step_is_full(),
+        }
+    }
+
+    fn close_step(&mut self) -> Step {
+        if std::mem::take(&mut self.open) {
+            return Step(self.engine.close_step());
+        }
+        Step(self.engine.proven())
+    }
+
+    fn poll(&mut self) -> Result<Proof, Broken> {
+        self.engine.poll();
+        let proven = Step(self.engine.proven());
+        Ok(if self.engine.take_failure() { Proof::Lost { proven } } else { Proof::Upto(proven) })
+    }
+
+    fn idle(&mut self) -> Option<Duration> {
+        if !self.can_step() {
+            // A full batch waits for the one before it, and the log wakes us when that is durable.
+            return None;
+        }
+        self.engine.wait_ns().map(Duration::from_nanos)
+    }
+
+    fn fresh_id(&mut self) -> String {
+        self.engine.fresh_id()
+    }
+
+    fn figures(&self) -> Figures {
+        let (stats, counts) = (self.engine.stats(), self.engine.counts());
+        let durable = self.engine.bounds().map_or_else(End::default, |bounds| End {
+            sequence: bounds.last,
+            segment: bounds.end.segment,
+            offset: bounds.end.offset,
+        });
+        Figures {
+            shard: u64::from(self.engine.shard_id()),
+            log_id: self.engine.id().to_string(),
+            epoch: self.engine.epoch(),
+            sequence: self.engine.sequence(),
+            durable,
+            events: stats.events,
+            ends: stats.ends,
+            batches: stats.batches,
+            batch_bytes: stats.batch_bytes,
+            batch_commands: stats.batch_commands_smoothed,
+            commits_beside: stats.commits_beside,
+            commits_held: stats.commits_held,
+            sync_us: stats.sync_ns_smoothed / 1_000,
+            sync_us_max: stats.sync_ns_max / 1_000,
+            log_failures: stats.log_failures,
+            expiry_lag_ms: stats.expiry_lag_ms,
+            clock_drift_ms: stats.clock_drift_ms,
+            open_reservations: counts.open as u64,
+            items: counts.items as u64,
+            memory_bytes: counts.bytes as u64,
+            is_writable: self.engine.is_ready() && self.engine.budget() != Budget::ReadOnly,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! `bench`: how fast a server answers, under a load that says what it did.
+//! Peers (Sumun, Redis with a Lua script) differ in requests and replies alone: the rest is one code for both.
+
+mod load;
+mod peer;
+mod report;
+mod workload;
+
+pub(crate) use load::{Goal, Pace, Plan, run};
+pub(crate) use peer::PeerKind;
+pub(crate) use report::Live;
+pub(crate) use workload::{Scenario, Workload};

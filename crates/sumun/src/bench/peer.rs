@@ -1,0 +1,209 @@
+//! What is said to the server that is measured, and what its replies mean.
+
+use super::workload::Workload;
+use crate::caps::PREPARE_PIPELINE;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::resp::{self, Value};
+use clap::ValueEnum;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PeerKind {
+    Sumun,
+    /// Redis with the usual Lua script: check the stock, take it, keep the reservation under a key that expires
+    Redis,
+}
+
+impl PeerKind {
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            PeerKind::Sumun => "sumun",
+            PeerKind::Redis => "redis",
+        }
+    }
+}
+
+/// KEYS: the reservation, then a stock key a line. ARGV: ttl in ms, then a quantity a line.
+/// 1 it is reserved, 2 it was already, 0 not enough.
+const REDIS_RESERVE: &str = "\
+if redis.call('EXISTS', KEYS[1]) == 1 then return 2 end
+for i = 2, #KEYS do
+  if tonumber(redis.call('GET', KEYS[i]) or '0') < tonumber(ARGV[i]) then return 0 end
+end
+for i = 2, #KEYS do redis.call('DECRBY', KEYS[i], ARGV[i]) end
+redis.call('SET', KEYS[1], 'held', 'PX', ARGV[1])
+return 1";
+
+/// KEYS: the reservation. 1 it is captured, 0 it has expired.
+const REDIS_CAPTURE: &str = "\
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+redis.call('SET', KEYS[1], 'captured')
+return 1";
+
+#[derive(Clone, Debug)]
+pub(super) enum Peer {
+    Sumun,
+    Redis { reserve: String, capture: String },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict<'a> {
+    Done,
+    /// The word that says why.
+    Refused(&'a [u8]),
+}
+
+impl Peer {
+    /// Makes the peer ready: scripts, items and their units.
+    pub(super) fn prepare(kind: PeerKind, client: &mut Client, workload: &Workload) -> Result<Peer, Failure> {
+        let peer = match kind {
+            PeerKind::Sumun => Peer::Sumun,
+            PeerKind::Redis => {
+                Peer::Redis { reserve: load(client, REDIS_RESERVE)?, capture: load(client, REDIS_CAPTURE)? }
+            }
+        };
+        let mut item = 0;
+        while item < workload.items {
+            let end = workload.items.min(item + PREPARE_PIPELINE as u64);
+            let mut out = Vec::new();
+            (item..end).for_each(|item| peer.write_item(&mut out, workload, item));
+            client.send(&out)?;
+            for _ in 0..(end - item) * peer.commands_an_item() {
+                if let Value::Error(text) = client.receive()? {
+                    return Err(Failure::No(format!("the server refused to prepare the items: {text}")));
+                }
+            }
+            item = end;
+        }
+        Ok(peer)
+    }
+
+    const fn commands_an_item(&self) -> u64 {
+        match self {
+            Peer::Sumun => 2,
+            Peer::Redis { .. } => 1,
+        }
+    }
+
+    fn write_item(&self, out: &mut Vec<u8>, workload: &Workload, item: u64) {
+        let (sku, units) = (workload.sku(item), workload.units.to_string());
+        match self {
+            Peer::Sumun => {
+                resp::command(out, &["CONFIGURE", &sku]);
+                resp::command(out, &["RECEIVE", &sku, &units, "ID", "prepared"]);
+            }
+            Peer::Redis { .. } => resp::command(out, &["SET", &format!("stock:{sku}"), &units]),
+        }
+    }
+
+    pub(super) fn write_reserve(&self, out: &mut Vec<u8>, workload: &Workload, n: u64) {
+        let (items, lines) = workload.items(n);
+        match self {
+            Peer::Sumun => {
+                resp::header(out, 4 + 2 * lines);
+                out.extend_from_slice(b"$7\r\nRESERVE\r\n");
+                workload.write_id(out, b"", n);
+                resp::integer(out, workload.ttl_ms);
+                resp::integer(out, lines as u64);
+                for &item in &items[..lines] {
+                    workload.write_sku(out, b"", item);
+                    out.extend_from_slice(b"$1\r\n1\r\n");
+                }
+            }
+            Peer::Redis { reserve, .. } => {
+                resp::header(out, 5 + 2 * lines);
+                out.extend_from_slice(b"$7\r\nEVALSHA\r\n");
+                resp::bulk(out, reserve.as_bytes());
+                resp::integer(out, 1 + lines as u64);
+                workload.write_id(out, b"rsv:", n);
+                items[..lines].iter().for_each(|&item| workload.write_sku(out, b"stock:", item));
+                resp::integer(out, workload.ttl_ms);
+                items[..lines].iter().for_each(|_| out.extend_from_slice(b"$1\r\n1\r\n"));
+            }
+        }
+    }
+
+    pub(super) fn write_capture(&self, out: &mut Vec<u8>, workload: &Workload, n: u64) {
+        match self {
+            Peer::Sumun => {
+                out.extend_from_slice(b"*2\r\n$7\r\nCAPTURE\r\n");
+                workload.write_id(out, b"", n);
+            }
+            Peer::Redis { capture, .. } => {
+                out.extend_from_slice(b"*4\r\n$7\r\nEVALSHA\r\n");
+                resp::bulk(out, capture.as_bytes());
+                out.extend_from_slice(b"$1\r\n1\r\n");
+                workload.write_id(out, b"rsv:", n);
+            }
+        }
+    }
+
+    pub(super) fn verdict<'a>(&self, reply: &'a [u8]) -> Verdict<'a> {
+        if let Some(code) = resp::error_code(reply) {
+            return Verdict::Refused(code);
+        }
+        match self {
+            Peer::Redis { .. } if reply.starts_with(b":0") => Verdict::Refused(b"INSUFFICIENT"),
+            Peer::Redis { .. } if reply.starts_with(b":2") => Verdict::Refused(b"REPLAYED"),
+            // Every id of a run is new: an answer that knows it already answers something else.
+            Peer::Sumun if resp::field(reply, b"replayed") == Some(b"1") => Verdict::Refused(b"REPLAYED"),
+            Peer::Sumun | Peer::Redis { .. } => Verdict::Done,
+        }
+    }
+}
+
+fn load(client: &mut Client, script: &str) -> Result<String, Failure> {
+    match client.call(&["SCRIPT", "LOAD", script])? {
+        Value::Text(sha) => Ok(sha),
+        other @ (Value::Null | Value::Integer(_) | Value::Error(_) | Value::Array(_) | Value::Map(_)) => {
+            Err(Failure::Usage(format!("the server takes no Lua scripts; is it Redis? {}", crate::show::json(&other))))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::workload::Scenario;
+    use super::*;
+
+    fn text(write: impl Fn(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        let Ok(Some((Value::Array(parts), used))) = resp::parse(&out) else { panic!("not a command: {out:?}") };
+        assert_eq!(used, out.len());
+        let word = |part: &Value| if let Value::Text(text) = part { text.clone() } else { panic!("{part:?}") };
+        parts.iter().map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn requests_are_whole_commands() {
+        let workload = Workload::new(Scenario::MultiLine, 1, 0xabcd_0123_0000_0000, 3, 10, 500);
+        let redis = Peer::Redis { reserve: "RR".to_owned(), capture: "CC".to_owned() };
+        let ([a, b, c], _) = workload.items(7);
+        let sku = |item| workload.sku(item);
+        let (a, b, c) = (sku(a), sku(b), sku(c));
+        assert_eq!(
+            text(|out| Peer::Sumun.write_reserve(out, &workload, 7)),
+            format!("RESERVE rabcd0123-7 500 3 {a} 1 {b} 1 {c} 1")
+        );
+        assert_eq!(text(|out| Peer::Sumun.write_capture(out, &workload, 7)), "CAPTURE rabcd0123-7");
+        assert_eq!(
+            text(|out| redis.write_reserve(out, &workload, 7)),
+            format!("EVALSHA RR 4 rsv:rabcd0123-7 stock:{a} stock:{b} stock:{c} 500 1 1 1")
+        );
+        assert_eq!(text(|out| redis.write_capture(out, &workload, 7)), "EVALSHA CC 1 rsv:rabcd0123-7");
+    }
+
+    #[test]
+    fn verdicts_are_read_off_the_first_bytes() {
+        let redis = Peer::Redis { reserve: String::new(), capture: String::new() };
+        assert_eq!(redis.verdict(b":1\r\n"), Verdict::Done);
+        assert_eq!(redis.verdict(b":0\r\n"), Verdict::Refused(b"INSUFFICIENT"));
+        assert_eq!(Peer::Sumun.verdict(b"-LIMIT a h wanted 1 left 0\r\n"), Verdict::Refused(b"LIMIT"));
+        assert_eq!(Peer::Sumun.verdict(b"*4\r\n$5\r\nstate\r\n$4\r\nheld\r\n$8\r\nreplayed\r\n:0\r\n"), Verdict::Done);
+        assert_eq!(
+            Peer::Sumun.verdict(b"*4\r\n$5\r\nstate\r\n$4\r\nheld\r\n$8\r\nreplayed\r\n:1\r\n"),
+            Verdict::Refused(b"REPLAYED")
+        );
+    }
+}

@@ -1,0 +1,48 @@
+//! Caps of the command line's own work: what it buffers, opens and waits for. Those of the server stand in its crate.
+
+use std::time::Duration;
+
+/// A reply of the server that the blocking client takes: an item with all its lots is the largest.
+pub(crate) const REPLY_BYTES_MAX: usize = 4 << 20;
+/// Aggregates within aggregates: a reservation's `taken` stands four deep.
+pub(crate) const REPLY_DEPTH_MAX: usize = 8;
+/// How long the blocking client waits for a connection and for one reply.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Commands that preparing items sends before it reads their replies.
+pub(crate) const PREPARE_PIPELINE: usize = 256;
+
+/// Connections of one load.
+pub(crate) const CONNECTIONS_MAX: u32 = 20_000;
+/// Requests in flight on one connection of a closed loop.
+pub(crate) const PIPELINE_MAX: u32 = 4_096;
+/// Requests in flight in all. Past it an open loop holds arrivals back, and their latency goes on counting.
+pub(crate) const IN_FLIGHT_MAX: usize = 1 << 20;
+/// Connections being opened at one time: below the usual listen backlog, past which the kernel delays by seconds.
+pub(crate) const CONNECTING_MAX: usize = 100;
+/// What one read of a load's connection takes, and so the largest reply that a load can take.
+pub(crate) const READ_BYTES: usize = 256 << 10;
+/// Bytes waiting to be written on one connection, past which nothing more is sent on it.
+pub(crate) const UNSENT_BYTES_MAX: usize = 4 << 20;
+/// Pause before a lost connection is opened again.
+pub(crate) const RECONNECT_NS: u64 = 100_000_000;
+/// How long a load waits for its last replies.
+pub(crate) const DRAIN_NS: u64 = 10_000_000_000;
+/// Items that a load prepares.
+pub(crate) const ITEMS_MAX: u64 = 1_000_000;
+/// One-second windows that a load keeps: 24 hours.
+pub(crate) const WINDOWS_MAX: usize = 86_400;
+
+/// How long a server that was started may take until it is ready.
+pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a server that was asked to stop may take: its own default grace, and a little.
+pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(35);
+/// The ready line of a server.
+pub(crate) const READY_LINE_BYTES_MAX: usize = 4_096;
+/// Starts of the demo's server that may fail one after the other.
+pub(crate) const START_FAILURES_MAX: u32 = 3;
+/// What is shown of a failed server's own log.
+pub(crate) const SERVER_LOG_TAIL_BYTES: usize = 2_000;
+pub(crate) const BUYERS_MAX: u32 = 10_000_000;
+/// Differences that an audit spells out; the rest is counted.
+pub(crate) const FINDINGS_SHOWN_MAX: usize = 20;

@@ -1,0 +1,75 @@
+//! `sumun configure`: the settings of an item, all at once.
+
+use super::verb::{Ask, Words};
+use crate::failure::Failure;
+use crate::units::Millis;
+use clap::{Args, ValueEnum};
+
+/// Set an item's settings: all at once, what is left out takes its default
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  sumun configure sneaker                            create it, or put every setting back to its default
+  sumun configure sneaker --limit 2 --window 7d      at most 2 a holder within 7 days
+  sumun configure milk --safety 10 --allocation fifo
+  sumun configure api-calls --kind points
+
+Prints what is available after.")]
+pub(crate) struct Configure {
+    /// The item
+    sku: String,
+    /// What it counts; never changes once set
+    #[arg(long, value_enum)]
+    kind: Option<Kind>,
+    /// Units kept back from reservations
+    #[arg(long, value_name = "QUANTITY")]
+    safety: Option<u64>,
+    /// Units that may be promised before they are there
+    #[arg(long, value_name = "QUANTITY")]
+    backorder: Option<u64>,
+    /// What one holder may hold and have captured
+    #[arg(long, value_name = "QUANTITY")]
+    limit: Option<u64>,
+    /// How long captured units count against the limit; without it for ever
+    #[arg(long, value_name = "DURATION", requires = "limit")]
+    window: Option<Millis>,
+    /// Which lot is taken first: earliest expiry, or earliest receipt
+    #[arg(long, value_enum)]
+    allocation: Option<Allocation>,
+    /// JSON that stands with the item
+    #[arg(long, value_name = "JSON")]
+    metadata: Option<String>,
+    #[command(flatten)]
+    ask: Ask,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    Stock,
+    Points,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Allocation {
+    Fefo,
+    Fifo,
+}
+
+pub(crate) fn run(arguments: &Configure) -> Result<(), Failure> {
+    let kind = arguments.kind.map(|kind| match kind {
+        Kind::Stock => "stock",
+        Kind::Points => "points",
+    });
+    let allocation = arguments.allocation.map(|allocation| match allocation {
+        Allocation::Fefo => "fefo",
+        Allocation::Fifo => "fifo",
+    });
+    let words = Words::new("CONFIGURE", &arguments.sku)
+        .option("KIND", kind)
+        .option("SAFETY", arguments.safety)
+        .option("BACKORDER", arguments.backorder)
+        .option("LIMIT", arguments.limit)
+        .option("WINDOW", arguments.window.map(|window| window.0))
+        .option("ALLOCATION", allocation)
+        .option("METADATA", arguments.metadata.as_ref());
+    arguments.ask.send(&words)
+}

@@ -1,0 +1,148 @@
+//! `sumun serve`: configuration, then the engine on its log, then the reactor in front of it.
+
+use super::Cli;
+use crate::config::{self, Config, Sources};
+use crate::failure::Failure;
+use crate::operator::{Level, tell};
+use crate::show::say;
+use anyhow::Context;
+use clap::{Args, CommandFactory};
+use std::sync::{Arc, OnceLock};
+use sumun_engine::env::{Env, System, Threads};
+use sumun_engine::{Engine, Opened, Opener};
+use sumun_log::{FileLog, LogId, Report, Setup};
+use sumun_server::{Ended, Reactor, Shard, Signals};
+
+const SHARD: u32 = 0;
+
+/// Serve: over RESP, on one data directory
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  sumun serve                                        ./sumun-data, on loopback
+  sumun serve --data /var/lib/sumun --resp 0.0.0.0:6380 --memory 4GiB
+  SUMUN_RETENTION=7d sumun serve --config /etc/sumun.toml
+
+Prints one line when it is ready; logs go to stderr. SIGTERM ends it within the grace. `sumun config` prints a
+configuration file with every key. A flag wins over a variable, a variable over the file.")]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    sources: Sources,
+}
+
+type Waker = Arc<OnceLock<Arc<mio::Waker>>>;
+
+pub(crate) fn run(arguments: &Serve) -> Result<(), Failure> {
+    let config = Config::load(&arguments.sources)?;
+    for name in config::unknown_variables(&Cli::command()) {
+        tell(Level::Warn, "a variable that nothing reads: is it mistyped?", &[("name", &name)]);
+    }
+    if arguments.sources.layer.asks_for_http() {
+        tell(Level::Warn, "this version does not serve HTTP yet", &[("http", &config.http)]);
+    }
+    // First of all, so that every thread holds them back.
+    let signals = Signals::hold().context("cannot hold back signals")?;
+    let waker = Waker::default();
+    let mut env = System::new();
+    let opener = opener(&config, &mut env, Arc::clone(&waker));
+    let options = sumun_engine::Options {
+        shard: SHARD,
+        memory: usize::try_from(config.memory.0).unwrap_or(usize::MAX),
+        retention_ms: config.retention.0,
+        log_retention_ms: config.log_retention.0,
+        accept_clock: config.accept_clock,
+    };
+    // The lock on the directory comes with the log: whoever does not get it touches nothing that is another's.
+    let opened = Engine::open(options, Box::new(env), opener);
+    let (engine, report) = opened.with_context(|| format!("cannot open {}", config.data.display()))?;
+    found(&config, &engine, &report);
+    serve(&config, signals, engine, &waker)
+}
+
+fn serve(config: &Config, signals: Signals, engine: Engine, waker: &Waker) -> Result<(), Failure> {
+    let mut options = sumun_server::Options::new(config.resp);
+    options.data = Some(config.data.clone());
+    options.clients_max = config.max_clients as usize;
+    options.grace_ms = config.grace.0;
+    let mut reactor = Reactor::bind(options, Some(signals)).map_err(anyhow::Error::from)?;
+    waker.set(reactor.waker()).expect("set here alone");
+    let log = engine.id();
+    let mut shard = Shard::new(engine);
+    let ended = reactor.run(&mut shard, |resp| {
+        let pid = std::process::id();
+        // Whoever waits for this line and has gone will not be served less.
+        let _ = say(&format!("sumun ready resp={resp} http=- pid={pid} shard={SHARD} log={log}"));
+    });
+    let ended = ended.map_err(anyhow::Error::from)?;
+    let mut engine = shard.into_engine();
+    engine.close().context("cannot close the log; nothing acknowledged is lost")?;
+    match ended {
+        Ended::Clean => tell(Level::Info, "stopped", &[("sequence", &engine.sequence())]),
+        Ended::GraceOver { connections } => {
+            let message = "stopped; the grace was over before all replies had been read";
+            tell(Level::Warn, message, &[("sequence", &engine.sequence()), ("connections", &connections)]);
+        }
+    }
+    Ok(())
+}
+
+/// Opens the log, the first time and whenever it has to be opened again: then it must be the same one.
+fn opener(config: &Config, env: &mut System, waker: Waker) -> Opener {
+    let data = config.data.clone();
+    let options = sumun_log::Options { segment_bytes: config.segment.0, ..sumun_log::Options::default() };
+    let fresh = LogId((u128::from(env.random()) << 64 | u128::from(env.random())).to_be_bytes());
+    let mut expected = None;
+    Box::new(move || {
+        let waker = Arc::clone(&waker);
+        let wake = move || {
+            if let Some(waker) = waker.get() {
+                // It fails when the process is out of memory: then the loop's own timer finds what was to be told.
+                let _ = waker.wake();
+            }
+        };
+        let setup = Setup {
+            disk: Arc::new(sumun_log::RealDisk),
+            data: data.clone(),
+            shard: SHARD,
+            fresh,
+            expected,
+            crew: Arc::new(Threads),
+            wake: Arc::new(wake),
+            options,
+        };
+        let (log, report) = FileLog::open(setup)?;
+        expected = Some(sumun_log::Log::id(&log));
+        Ok(Opened { log: Box::new(log), report })
+    })
+}
+
+fn found(config: &Config, engine: &Engine, report: &Report) {
+    let data = config.data.display();
+    let bounds = report.bounds;
+    tell(
+        Level::Info,
+        if report.new { "a new log" } else { "the log was opened" },
+        &[
+            ("data", &data),
+            ("log", &engine.id()),
+            ("epoch", &engine.epoch()),
+            ("first", &bounds.first),
+            ("last", &bounds.last),
+            ("segments", &report.segments),
+            ("closed", &report.clean),
+        ],
+    );
+    if let Some(torn) = &report.torn {
+        let copy = torn.copy.as_ref().map_or_else(|| "none".to_owned(), |copy| copy.display().to_string());
+        tell(
+            Level::Warn,
+            "the last write was torn; it was never acknowledged and is cut",
+            &[
+                ("segment", &torn.segment),
+                ("offset", &torn.offset),
+                ("bytes", &torn.bytes),
+                ("why", &torn.why),
+                ("copy", &copy),
+            ],
+        );
+    }
+}

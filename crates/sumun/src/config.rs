@@ -1,0 +1,283 @@
+//! Configuration: one typed tree, put together of flags over variables over a file over the embedded default file.
+//! The environment is read in this file and nowhere else: clap reads the variables that are named here.
+//! Unknown keys of a file are refused with file, line and key.
+
+use crate::failure::Failure;
+use crate::units::{Bytes, Millis};
+use clap::Args;
+use serde::Deserialize;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+
+/// The documented defaults. Every key stands in it.
+pub(crate) const DEFAULT_FILE: &str = include_str!("sumun.toml");
+const FILE_NAME: &str = "sumun.toml";
+
+/// What `serve` runs with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Config {
+    pub(crate) data: PathBuf,
+    pub(crate) resp: SocketAddr,
+    /// Held for the HTTP interface to come: nothing listens there yet.
+    pub(crate) http: SocketAddr,
+    pub(crate) memory: Bytes,
+    pub(crate) retention: Millis,
+    pub(crate) log_retention: Millis,
+    pub(crate) accept_clock: bool,
+    pub(crate) grace: Millis,
+    pub(crate) max_clients: u32,
+    pub(crate) segment: Bytes,
+}
+
+/// One layer of it: what flags and variables, or one file, say. Each field is a flag, a variable and a key.
+#[derive(Args, Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Layer {
+    /// Directory of everything that has to last
+    #[arg(long, value_name = "DIR", env = "SUMUN_DATA", hide_env_values = true)]
+    data: Option<PathBuf>,
+    /// Address for Redis clients; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", env = "SUMUN_RESP", hide_env_values = true)]
+    resp: Option<String>,
+    /// Address for HTTP: accepted, but nothing listens there yet
+    #[arg(long, value_name = "ADDR", env = "SUMUN_HTTP", hide_env_values = true)]
+    http: Option<String>,
+    /// What records may take in memory, as 512MiB
+    #[arg(long, value_name = "SIZE", env = "SUMUN_MEMORY", hide_env_values = true)]
+    memory: Option<Bytes>,
+    /// How long ids are remembered after their end, as 30d
+    #[arg(long, value_name = "DURATION", env = "SUMUN_RETENTION", hide_env_values = true)]
+    retention: Option<Millis>,
+    /// How long the log is kept, as 30d; as --retention when not given
+    #[arg(long, value_name = "DURATION", env = "SUMUN_LOG_RETENTION", hide_env_values = true)]
+    log_retention: Option<LogRetention>,
+    /// Start although the clock is more than an hour behind the log
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(env = "SUMUN_ACCEPT_CLOCK", hide_env_values = true)]
+    accept_clock: Option<bool>,
+    /// How long a stop may take to finish what was accepted, as 30s
+    #[arg(long, value_name = "DURATION", env = "SUMUN_GRACE", hide_env_values = true)]
+    grace: Option<Millis>,
+    /// Connections at one time
+    #[arg(long, value_name = "N", env = "SUMUN_MAX_CLIENTS", hide_env_values = true)]
+    max_clients: Option<u32>,
+    /// Size of the log's segments, as 64MiB
+    #[arg(long, value_name = "SIZE", env = "SUMUN_SEGMENT", hide_env_values = true)]
+    segment: Option<Bytes>,
+}
+
+/// A duration, or empty: as long as `retention`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct LogRetention(Option<Millis>);
+
+impl std::str::FromStr for LogRetention {
+    type Err = crate::units::UnitError;
+    fn from_str(text: &str) -> Result<LogRetention, Self::Err> {
+        if text.is_empty() { Ok(LogRetention(None)) } else { text.parse().map(|ms| LogRetention(Some(ms))) }
+    }
+}
+
+impl TryFrom<String> for LogRetention {
+    type Error = crate::units::UnitError;
+    fn try_from(text: String) -> Result<LogRetention, Self::Error> {
+        text.parse()
+    }
+}
+
+/// Which server the client commands talk to.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ServerAddress {
+    /// Address of the server
+    #[arg(long, value_name = "ADDR", env = "SUMUN_SERVER", default_value = "127.0.0.1:6380", hide_env_values = true)]
+    pub(crate) server: String,
+}
+
+impl ServerAddress {
+    pub(crate) fn resolve(&self) -> Result<SocketAddr, Failure> {
+        address("--server", &self.server)
+    }
+}
+
+/// Flags of `serve` that say where the rest comes from.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Sources {
+    /// Configuration file; ./sumun.toml is read when it is there and none is named
+    #[arg(long, value_name = "FILE", env = "SUMUN_CONFIG", hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) layer: Layer,
+}
+
+impl Config {
+    /// Reads the file, if any, and puts the layers together.
+    pub(crate) fn load(sources: &Sources) -> Result<Config, Failure> {
+        let file = match &sources.config {
+            Some(path) => read(path)?,
+            None if Path::new(FILE_NAME).exists() => read(Path::new(FILE_NAME))?,
+            None => Layer::default(),
+        };
+        let default = parse(DEFAULT_FILE, Path::new("embedded sumun.toml"))?;
+        sources.layer.clone().over(file).over(default).finish()
+    }
+}
+
+impl Layer {
+    /// Whether a flag or variable asked for HTTP, which is not there yet.
+    pub(crate) const fn asks_for_http(&self) -> bool {
+        self.http.is_some()
+    }
+
+    fn over(self, below: Layer) -> Layer {
+        Layer {
+            data: self.data.or(below.data),
+            resp: self.resp.or(below.resp),
+            http: self.http.or(below.http),
+            memory: self.memory.or(below.memory),
+            retention: self.retention.or(below.retention),
+            log_retention: self.log_retention.or(below.log_retention),
+            accept_clock: self.accept_clock.or(below.accept_clock),
+            grace: self.grace.or(below.grace),
+            max_clients: self.max_clients.or(below.max_clients),
+            segment: self.segment.or(below.segment),
+        }
+    }
+
+    fn finish(self) -> Result<Config, Failure> {
+        let whole = "the embedded file has every key";
+        let retention = self.retention.expect(whole);
+        let config = Config {
+            data: self.data.expect(whole),
+            resp: address("resp", &self.resp.expect(whole))?,
+            http: address("http", &self.http.expect(whole))?,
+            memory: self.memory.expect(whole),
+            retention,
+            log_retention: self.log_retention.expect(whole).0.unwrap_or(retention),
+            accept_clock: self.accept_clock.expect(whole),
+            grace: self.grace.expect(whole),
+            max_clients: self.max_clients.expect(whole),
+            segment: self.segment.expect(whole),
+        };
+        for (key, zero) in [
+            ("retention", config.retention.0 == 0),
+            ("log_retention", config.log_retention.0 == 0),
+            ("max_clients", config.max_clients == 0),
+            ("memory", config.memory.0 == 0),
+        ] {
+            if zero {
+                return Err(Failure::Usage(format!("`{key}` must be more than 0")));
+            }
+        }
+        if !(SEGMENT_MIN..=SEGMENT_MAX).contains(&config.segment.0) {
+            let (least, most) = (Bytes(SEGMENT_MIN), Bytes(SEGMENT_MAX));
+            return Err(Failure::Usage(format!("`segment` must be {least} to {most}, not {}", config.segment)));
+        }
+        Ok(config)
+    }
+}
+
+/// A segment has to hold the largest batch, and to stay well below what a disk can lay out in a moment.
+const SEGMENT_MIN: u64 = 4 << 20;
+const SEGMENT_MAX: u64 = 4 << 30;
+
+fn read(path: &Path) -> Result<Layer, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Usage(format!("cannot read the configuration {}: {error}", path.display())))?;
+    parse(&text, path)
+}
+
+/// Errors name file, line and key: `sumun.toml:3: unknown key `retentoin`…`.
+fn parse(text: &str, path: &Path) -> Result<Layer, Failure> {
+    toml::from_str(text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start.min(text.len()));
+        let line = text.as_bytes()[..start].iter().filter(|&&b| b == b'\n').count();
+        let found = text.lines().nth(line).unwrap_or_default();
+        let key = found.split('=').next().unwrap_or_default().trim();
+        let why = error.message().replace("unknown field", "unknown key");
+        let about = if why.contains(&format!("`{key}`")) { String::new() } else { format!("`{key}`: ") };
+        Failure::Usage(format!("{}:{}: {about}{why}", path.display(), line + 1))
+    })
+}
+
+fn address(name: &str, text: &str) -> Result<SocketAddr, Failure> {
+    let flaw =
+        |why: String| Failure::Usage(format!("`{name}` is an address and a port, as in `127.0.0.1:6380`: {why}"));
+    let mut found = text.to_socket_addrs().map_err(|error| flaw(format!("`{text}`: {error}")))?;
+    found.next().ok_or_else(|| flaw(format!("`{text}` names no address")))
+}
+
+/// `SUMUN_…` variables that no flag has: most likely mistyped. Not refused, since Kubernetes sets `SUMUN_PORT` and its
+/// like beside a service of that name.
+pub(crate) fn unknown_variables(command: &clap::Command) -> Vec<String> {
+    let mut known: Vec<&std::ffi::OsStr> = Vec::new();
+    let mut open = vec![command];
+    while let Some(command) = open.pop() {
+        known.extend(command.get_arguments().filter_map(clap::Arg::get_env));
+        open.extend(command.get_subcommands());
+    }
+    let set = std::env::vars_os().map(|(name, _)| name);
+    set.filter(|name| !known.contains(&name.as_os_str()))
+        .filter_map(|name| name.into_string().ok())
+        .filter(|name| name.starts_with("SUMUN_"))
+        .collect()
+}
+
+/// A server that is started to be tried out takes its flags and the defaults, whatever this shell has set.
+pub(crate) fn forget_variables(command: &mut std::process::Command) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"SUMUN_")) {
+        command.env_remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finish(text: &str) -> Result<Config, String> {
+        let whole = |layer: Layer| layer.over(parse(DEFAULT_FILE, Path::new("default"))?).finish();
+        parse(text, Path::new("sumun.toml")).and_then(whole).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn the_embedded_file_has_every_key_and_nothing_else() {
+        let config = finish("").expect("the embedded file is whole");
+        assert_eq!(config.data, Path::new("./sumun-data"));
+        assert_eq!(config.resp, "127.0.0.1:6380".parse().expect("an address"));
+        assert_eq!(config.log_retention, config.retention);
+    }
+
+    #[test]
+    fn log_retention_follows_retention_until_it_is_set() {
+        let check = |text: &str, ms: u64| assert_eq!(finish(text).map(|c| c.log_retention), Ok(Millis(ms)), "{text}");
+        check("retention = \"7d\"", 604_800_000);
+        check("retention = \"7d\"\nlog_retention = \"1d\"", 86_400_000);
+    }
+
+    #[test]
+    fn flaws_of_a_file_are_told_with_file_line_and_key() {
+        let check = |text: &str, parts: &[&str]| {
+            let flaw = finish(text).expect_err(text);
+            parts.iter().for_each(|part| assert!(flaw.contains(part), "{text:?}: {flaw}"));
+        };
+        check("# first\nretentoin = \"7d\"\n", &["sumun.toml:2: ", "unknown key `retentoin`", "`retention`"]);
+        check("data = \"x\"\n\nretention = \"7w\"", &["sumun.toml:3: `retention`: a duration is"]);
+        check("memory = 512", &["sumun.toml:1: `memory`: ", "expected a string"]);
+        check("memory = \"512MB\"", &["sumun.toml:1: `memory`: a size is"]);
+        check("max_clients = -1", &["sumun.toml:1: `max_clients`: "]);
+        check("accept_clock = \"yes\"", &["sumun.toml:1: `accept_clock`: "]);
+        check("[resp]\naddress = 1", &["sumun.toml:1: "]);
+        check("data = \"a\"\ndata = \"b\"", &["sumun.toml:2: ", "duplicate key"]);
+        check("data = ", &["sumun.toml:1: "]);
+        check("resp = \"localhost\"", &["`resp` is an address and a port", "`localhost`"]);
+        check("retention = \"0s\"", &["`retention` must be more than 0"]);
+        check("segment = \"1MiB\"", &["`segment` must be 4MiB to 4GiB, not 1MiB"]);
+    }
+
+    #[test]
+    fn an_upper_layer_wins() {
+        let upper = parse("memory = \"2GiB\"", Path::new("a")).expect("valid");
+        let lower = parse("memory = \"3GiB\"\ngrace = \"5s\"", Path::new("b")).expect("valid");
+        let both = upper.over(lower);
+        assert_eq!((both.memory, both.grace), (Some(Bytes(2 << 30)), Some(Millis(5_000))));
+    }
+}

@@ -1,0 +1,18 @@
+//! The contract, as a client may rely on it: the real binary is started, spoken to over a socket, killed and started
+//! again. Each module is an area; each test starts one server at most.
+//!
+//! Never here: crates of ours. What is known of Sumun in here stands in its public contract.
+
+mod clients;
+mod command_line;
+mod durability;
+mod races;
+mod redis_rs;
+mod resp_items;
+mod resp_limits;
+mod resp_lots;
+mod resp_multi;
+mod resp_parts;
+mod resp_protocol;
+mod resp_verbs;
+mod support;

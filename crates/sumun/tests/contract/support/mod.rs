@@ -1,0 +1,12 @@
+//! What the contract's tests stand on: a server to start and kill, a client that judges bytes, and scripts that read as
+//! text.
+
+pub(crate) mod proxy;
+pub(crate) mod resp;
+pub(crate) mod script;
+pub(crate) mod server;
+pub(crate) mod world;
+
+pub(crate) use resp::{Client, Value};
+pub(crate) use script::check;
+pub(crate) use server::Server;
