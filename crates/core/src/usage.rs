@@ -94,7 +94,7 @@ mod tests {
         for begin in &begins {
             usage.capture(*begin, 1, *begin + 3);
         }
-        for now in (1_000_000..1_060_000u64).step_by(333) {
+        for now in (1_035_010..1_060_000u64).step_by(333) {
             let exact = begins.iter().filter(|b| **b + window > now).count() as u64;
             let late = begins.iter().filter(|b| **b + window + window / 1_000 > now).count() as u64;
             let counted = usage.counted(now, Some(window));
