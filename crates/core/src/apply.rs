@@ -18,6 +18,7 @@ impl State {
     pub fn apply(&mut self, event: &Event) {
         assert!(event.sequence == self.sequence + 1, "LOG-2: sequences have no gap");
         assert!(event.time >= self.time, "LOG-2: time never goes backwards");
+        self.time = event.time;
         let items: Slots = event.items.iter().map(|entry| self.apply_item(event, entry)).collect();
         let lots: Slots =
             event.lots.iter().map(|entry| self.apply_lot(event, entry, items[entry.item as usize])).collect();
@@ -35,7 +36,6 @@ impl State {
             Kind::Configured | Kind::Removed | Kind::LotExpired | Kind::LogOpened | Kind::LogTime => {}
         }
         self.sequence = event.sequence;
-        self.time = event.time;
     }
 
     fn apply_item(&mut self, event: &Event, entry: &ItemEntry) -> u32 {
@@ -50,6 +50,9 @@ impl State {
         item.sequence = event.sequence;
         item.figures = entry.figures;
         item.kind = entry.kind;
+        let sku = entry.sku;
+        let new = |lot: &&LotEntry| lot.first == event.sequence && event.items[lot.item as usize].sku == sku;
+        item.lots_remembered += event.lots.iter().filter(new).count() as u32;
         if event.kind == Kind::Removed {
             item.hidden = true;
         }
@@ -76,7 +79,6 @@ impl State {
             lot.expires_at = entry.expires_at;
             lot.location = event.optional(entry.location).map(Name::from);
             lot.first = entry.first;
-            self.items[item].lots_remembered += 1;
         }
         assert!(entry.reserved <= entry.on_hand, "STOCK-1: per lot reserved <= on_hand");
         lot.known = true;

@@ -4,8 +4,9 @@
 pub const SLAB_CHUNK: usize = 65_536;
 /// Sub-tables of an index: one of them rehashes at a time, so that 10 million entries cost no more than 40,000 moves.
 pub const INDEX_TABLES: usize = 256;
-/// Seconds that the coarse timer ring spans: more than the longest ttl.
-pub const TIMER_SECONDS: u64 = 1 << 22;
+/// Seconds that the coarse timer ring spans: the longest ttl, and two months by which the ring may lag after a sleep of
+/// the machine.
+pub const TIMER_SECONDS: u64 = 1 << 23;
 /// Milliseconds that the fine timer ring spans: the second that runs and the one being fed.
 pub const TIMER_MILLIS: u64 = 2_048;
 /// Captured quantities of a holder are kept by begin in buckets no wider than this part of their age.

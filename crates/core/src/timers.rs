@@ -104,7 +104,9 @@ impl Timers {
             if self.fed > now + 1_000 || self.fed + 1_000 > self.cursor + TIMER_MILLIS {
                 return;
             }
-            let next = self.next_second(now + 1_000);
+            // A second that is fed in part is fed to its end: what was moved already stands before the cursor may pass.
+            let half_fed = self.first_fine(self.fed + 1_000).is_some();
+            let next = if half_fed { self.fed } else { self.next_second(now + 1_000) };
             if next > self.fed && next > self.cursor {
                 self.cursor = next.min(now + 1);
             }

@@ -308,10 +308,7 @@ impl Reactor {
     }
 
     fn wait<L: Ledger>(&mut self, events: &mut Events, ledger: &mut L) -> io::Result<()> {
-        let loading = ledger.readiness() != Readiness::Ready;
-        let busy = loading
-            || (!self.ready.is_empty() && ledger.can_step())
-            || (self.more_to_accept && self.accept_again_ms == 0);
+        let busy = (!self.ready.is_empty() && ledger.can_step()) || (self.more_to_accept && self.accept_again_ms == 0);
         let mut timeout = if busy { Some(Duration::ZERO) } else { ledger.idle() };
         if self.more_to_accept && !busy {
             let pause = Duration::from_millis(self.accept_again_ms.saturating_sub(ledger.now_ms()));
