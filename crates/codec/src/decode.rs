@@ -43,6 +43,9 @@ pub fn decode(bytes: &[u8], sequence: u64, event: &mut Event) -> Decoded<()> {
     if version > EVENT_VERSION {
         return Err(DecodeError::NewerVersion(version));
     }
+    if version == 0 {
+        return Err(DecodeError::Malformed("a format version 0"));
+    }
     event.clear(sequence, reader.number()?, kind);
     let reader = &mut reader;
     match kind {
@@ -127,6 +130,9 @@ fn settings(reader: &mut Reader<'_>, event: &mut Event) -> Decoded<()> {
     let safety_stock = reader.number()?;
     let backorder_limit = reader.number()?;
     let (quantity, window_ms) = (reader.optional()?, reader.optional()?);
+    if quantity.is_none() && window_ms.is_some() {
+        return Err(DecodeError::Malformed("a window without limit"));
+    }
     let limit = quantity.map(|quantity| Limit { quantity, window_ms });
     let metadata = name(reader, event)?;
     event.settings = SettingsEntry { kind, safety_stock, backorder_limit, limit, allocation, metadata, counts };
@@ -137,6 +143,9 @@ fn reservation(reader: &mut Reader<'_>, event: &mut Event) -> Decoded<()> {
     let id = name(reader, event)?;
     let version = reader.small()?;
     let flags = reader.byte()?;
+    if flags > 127 {
+        return Err(DecodeError::Malformed("a reservation with unknown flags"));
+    }
     let state = match flags & 7 {
         0 => State::Held,
         1 => State::Captured,
@@ -219,6 +228,9 @@ fn item(reader: &mut Reader<'_>, event: &mut Event) -> Decoded<ItemEntry> {
         return Err(DecodeError::Malformed("an item without sku, or with unknown flags"));
     }
     let (touched, counted, lots) = (flags & 1 != 0, flags & 2 != 0, flags & 8 != 0);
+    if lots && !touched {
+        return Err(DecodeError::Malformed("an item that is not touched, with figures"));
+    }
     let kind = if flags & 4 != 0 { Kind::Points } else { Kind::Stock };
     let mut figures = Figures::default();
     if touched {
@@ -226,9 +238,8 @@ fn item(reader: &mut Reader<'_>, event: &mut Event) -> Decoded<ItemEntry> {
         let back = reader.number()?;
         figures.previous = match back {
             0 => 0,
-            back => {
-                event.sequence.checked_sub(back).ok_or(DecodeError::Malformed("a previous event before the first"))?
-            }
+            back if back < event.sequence => event.sequence - back,
+            _ => return Err(DecodeError::Malformed("a previous event before the first")),
         };
         figures.on_hand = reader.signed()?;
         figures.reserved = reader.number()?;

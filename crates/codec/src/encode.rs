@@ -155,7 +155,7 @@ fn tables(event: &Event, out: &mut Vec<u8>) {
 
 fn item(event: &Event, entry: &ItemEntry, out: &mut Vec<u8>) {
     let figures = &entry.figures;
-    let lots = figures.lots != Default::default();
+    let lots = entry.touched && figures.lots != Default::default();
     name(event, entry.sku, out);
     out.push(
         u8::from(entry.touched)

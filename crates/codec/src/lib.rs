@@ -25,6 +25,9 @@
 //! usage      item, held, captured
 //! ```
 //!
+//! One meaning has one form, but for a number that is padded: a window stands only with a limit, figures only with
+//! `touched`, bits without a meaning are 0. Anything else is refused.
+//!
 //! An unknown type or a newer version is refused by name. Bytes of older versions are read for ever.
 //!
 //! Never here: files, clocks, decisions, state.

@@ -91,7 +91,8 @@ fn lines(event: &Event) -> Vec<EventLine> {
     let mut places: Vec<(u32, u32, i64)> = Vec::new();
     for moved in &event.moves {
         match places.iter_mut().find(|(item, lot, _)| (*item, *lot) == (moved.item, moved.lot)) {
-            Some((_, _, quantity)) => *quantity += moved.quantity,
+            // An event that was decided stays far below; one that was made up must not end the process that shows it.
+            Some((_, _, quantity)) => *quantity = quantity.saturating_add(moved.quantity),
             None => places.push((moved.item, moved.lot, moved.quantity)),
         }
     }

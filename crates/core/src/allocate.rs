@@ -2,7 +2,7 @@
 //! rest, each in their order; lots in the item's order, units without lot last.
 //! STOCK-1: no line takes what is not free, nor of a lot that ends before it is needed.
 //!
-//! Cost: one pass over the item's lots a line; an item without lots costs nothing.
+//! Cost: one pass over the item's lots a line, each a look that steps count; an item without lots costs nothing.
 
 use crate::draft::{Draft, Shift};
 use crate::event::NONE;
@@ -53,6 +53,7 @@ fn take(draft: &mut Draft<'_>, item: u32, number: u32, line: &Line<'_>, command:
         if left == 0 {
             break;
         }
+        state.look(1);
         take_lot(draft, item, number, *slot, line, command, &mut left);
     }
     if left > 0 && line.location.is_none() {

@@ -13,3 +13,5 @@ pub const TIMER_MILLIS: u64 = 2_048;
 pub const USAGE_PRECISION: u64 = 1_000;
 /// Buckets of one holder before they are merged for the first time.
 pub const USAGE_BUCKETS_MERGE: usize = 32;
+/// Lots of an event that are looked through one by one; more of them are found by a table.
+pub const LOTS_LOOKED_THROUGH: usize = 16;

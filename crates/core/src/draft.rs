@@ -1,13 +1,19 @@
 //! Drafting an event: copies of the figures that it will leave, moved step by step, then sealed.
 
+use crate::caps::LOTS_LOOKED_THROUGH;
 use crate::event::{Event, ItemEntry, LotEntry, Move, NONE, Span, UsageEntry};
 use crate::item::available;
 use crate::state::{Found, State};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 
 #[derive(Debug)]
 pub(crate) struct Draft<'a> {
     pub(crate) state: &'a State,
     pub(crate) event: &'a mut Event,
+    /// Where lots stand in the event, by slot, once they are too many to look through; and how many of them it knows.
+    places: Option<HashMap<u32, u32, FixedState>>,
+    indexed: usize,
 }
 
 /// What a move does to on_hand and to reserved, of the item and of the lot.
@@ -19,7 +25,7 @@ pub(crate) struct Shift {
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(state: &'a State, event: &'a mut Event) -> Draft<'a> {
-        Draft { state, event }
+        Draft { state, event, places: None, indexed: 0 }
     }
 
     /// The entry of an item, made when it is not there yet.
@@ -42,8 +48,8 @@ impl<'a> Draft<'a> {
 
     /// The entry of a lot, made when it is not there yet.
     pub(crate) fn lot(&mut self, slot: u32) -> u32 {
-        if let Some(at) = self.event.lots.iter().rposition(|entry| entry.hint == slot) {
-            return at as u32;
+        if let Some(at) = self.find_lot(slot) {
+            return at;
         }
         let lot = &self.state.lots[slot];
         let item = self.item(lot.item);
@@ -58,16 +64,33 @@ impl<'a> Draft<'a> {
             expires_at: lot.expires_at,
             location,
             first: lot.first,
-            // What gets units back after its end is born ended again.
-            ended: lot.ended || lot.is_due(self.event.time),
+            // What gets units back after its end is born ended again. One with units ends by an event of its own.
+            ended: lot.ended || (lot.on_hand == 0 && lot.is_due(self.event.time)),
         });
         self.event.lots.len() as u32 - 1
     }
 
+    /// Where a lot stands in the event. Few are looked through; a reservation may take a thousand.
+    fn find_lot(&mut self, slot: u32) -> Option<u32> {
+        let lots = &self.event.lots;
+        if lots.len() <= LOTS_LOOKED_THROUGH {
+            return lots.iter().rposition(|entry| entry.hint == slot).map(|at| at as u32);
+        }
+        let places = self.places.get_or_insert_default();
+        for (at, entry) in lots.iter().enumerate().skip(self.indexed) {
+            places.insert(entry.hint, at as u32);
+        }
+        self.indexed = lots.len();
+        places.get(&slot).copied()
+    }
+
     /// Free units of a lot as drafted so far.
-    pub(crate) fn lot_free(&self, slot: u32) -> u64 {
-        match self.event.lots.iter().rev().find(|entry| entry.hint == slot) {
-            Some(entry) => entry.on_hand - entry.reserved,
+    pub(crate) fn lot_free(&mut self, slot: u32) -> u64 {
+        match self.find_lot(slot) {
+            Some(at) => {
+                let entry = &self.event.lots[at as usize];
+                entry.on_hand - entry.reserved
+            }
             None => self.state.lots[slot].free(),
         }
     }

@@ -107,7 +107,10 @@ impl Item {
             let at = list.partition_point(|other| lots[*other].rank(self.allocation) < lot.rank(self.allocation));
             list.insert(at, slot);
         }
-        lists.next_end = lists.fresh.iter().filter_map(|s| lots[*s].expires_at).min().unwrap_or(u64::MAX);
+        let mut ends = lists.fresh.iter().filter_map(|s| lots[*s].expires_at);
+        // In the order of expiry the first ends first: those without an expiry stand last.
+        let next = if self.allocation == Allocation::Fefo { ends.next() } else { ends.min() };
+        lists.next_end = next.unwrap_or(u64::MAX);
     }
     pub(crate) fn sort_lots(&mut self, lots: &Slab<Lot>) {
         let allocation = self.allocation;

@@ -69,6 +69,7 @@ impl State {
         if !item.has_lots() {
             return Vec::new();
         }
+        self.look(item.lots_with_units());
         let slots = item.lots.iter().flat_map(|lots| lots.ended.iter().chain(&lots.fresh));
         let mut rows: Vec<LotRow> = slots
             .map(|slot| {
@@ -92,6 +93,7 @@ impl State {
     pub(crate) fn show_reservation(&self, id: &str) -> Answer {
         let Found::At(slot) = self.find_reservation(id) else { return Answer::Reservation(None) };
         let r = &self.reservations[slot];
+        self.look(r.takes());
         Answer::Reservation(Some(Box::new(ReservationRecord {
             id: r.id.clone(),
             state: r.state,

@@ -9,9 +9,10 @@ use crate::names::Hashing;
 use crate::reservation::Reservation;
 use crate::slab::Slab;
 use crate::timers::Timers;
-use crate::undo::Undo;
+use crate::undo::{Step, Undo};
 use crate::usage::Usage;
 use alloc::collections::BTreeSet;
+use core::cell::Cell;
 use hashbrown::HashSet;
 use sumun_wire::Name;
 
@@ -44,6 +45,8 @@ pub struct State {
     pub(crate) heap: usize,
     /// Entries that tables moved in growing since this was last taken.
     pub(crate) moved: usize,
+    /// Lots and allocations that deciding has looked at since this was last taken.
+    looked: Cell<usize>,
     pub(crate) undo: Option<Undo>,
 }
 
@@ -114,6 +117,7 @@ impl State {
             open: 0,
             heap: 0,
             moved: 0,
+            looked: Cell::new(0),
             undo: None,
         }
     }
@@ -132,6 +136,15 @@ impl State {
     /// How many entries tables have moved in growing since the last call: work that a step bounds.
     pub fn take_moved(&mut self) -> usize {
         core::mem::take(&mut self.moved)
+    }
+
+    /// How many lots and allocations deciding has looked at since the last call: work that a step bounds, whether or not
+    /// anything comes of it.
+    pub fn take_looked(&self) -> usize {
+        self.looked.take()
+    }
+    pub(crate) fn look(&self, at: usize) {
+        self.looked.set(self.looked.get() + at);
     }
 
     pub fn counts(&self) -> Counts {
@@ -231,6 +244,7 @@ impl State {
         self.heap += item.heap_bytes();
         let slot = self.items.insert(item);
         self.moved += self.item_index.insert(hash, slot);
+        self.remember(|_| Step::NewItem(slot));
         slot
     }
     pub(crate) fn lot_slot(&mut self, item: u32, id: &str) -> u32 {
@@ -243,6 +257,7 @@ impl State {
         let slot = self.lots.insert(lot);
         self.items[item].refs += 1;
         self.moved += self.lot_index.insert(hash, slot);
+        self.remember(|_| Step::NewLot(slot));
         slot
     }
     pub(crate) fn holder_slot(&mut self, name: &str) -> u32 {
@@ -277,6 +292,7 @@ impl State {
         self.items[item].refs += 1;
         let slot = self.usages.insert(Usage::new(item, name));
         self.moved += self.usage_index.insert(hash, slot);
+        self.remember(|_| Step::NewUsage(slot));
         slot
     }
 

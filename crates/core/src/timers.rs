@@ -2,7 +2,7 @@
 //!
 //! The coarse ring has a bucket a second, for longer than any ttl. The second ahead is fed, some entries at a time,
 //! into the fine ring, which has a bucket a millisecond, and from there to the list of what is due. Nothing is sorted.
-//! Cost: 4 ns to set or clear; each entry moves twice; 8 bytes an entry and 16 MiB of address space for the heads, of
+//! Cost: 4 ns to set or clear; each entry moves twice; 8 bytes an entry and 32 MiB of address space for the heads, of
 //! which the pages in use are touched.
 
 use crate::caps::{TIMER_MILLIS, TIMER_SECONDS};

@@ -1,5 +1,7 @@
 //! Taking back what an EXEC did that may not happen after all: copies of the records as they stood, put back in the
-//! reverse order.
+//! reverse order; what was made meanwhile is removed, so that names which were refused take no memory (MEM-1).
+//!
+//! Cost: nothing but a look at `undo` while nothing can be taken back.
 
 use crate::item::Item;
 use crate::lot::Lot;
@@ -23,6 +25,9 @@ pub(crate) enum Step {
     Lot(u32, Box<Lot>),
     Usage(u32, Box<Usage>),
     Reservation(u32, Box<Reservation>),
+    NewItem(u32),
+    NewLot(u32),
+    NewUsage(u32),
     NewReservation(u32),
     NewMovement(u32),
 }
@@ -39,41 +44,38 @@ impl State {
     pub fn keep(&mut self) {
         self.undo = None;
     }
-    /// Slots that were made meanwhile for items, lots, holders and usages stay, empty: they do no harm.
     pub fn roll_back(&mut self) {
         let undo = self.undo.take().expect("begun before");
         for step in undo.steps.into_iter().rev() {
             match step {
-                Step::Item(slot, old) => {
-                    let item = &mut self.items[slot];
-                    self.heap -= item.heap_bytes();
-                    // A slot made meanwhile is known to hold nothing.
-                    *item = Item { refs: item.refs, known: true, ..*old };
-                    self.heap += item.heap_bytes();
-                }
-                Step::Lot(slot, old) => {
-                    self.unschedule_lot(slot);
-                    let lot = &mut self.lots[slot];
-                    self.heap -= lot.heap_bytes();
-                    *lot = Lot { refs: lot.refs, known: true, ..*old };
-                    self.heap += lot.heap_bytes();
-                    self.schedule_lot(slot);
-                }
+                Step::Item(slot, old) => self.restore_item(slot, *old),
+                Step::Lot(slot, old) => self.restore_lot(slot, *old),
                 Step::Usage(slot, old) => {
                     self.heap -= self.usages[slot].heap_bytes();
                     self.heap += old.heap_bytes();
                     self.usages[slot] = *old;
                 }
-                Step::Reservation(slot, old) => {
-                    self.timers.clear(slot, &mut self.reservations);
-                    self.heap -= self.reservations[slot].heap_bytes();
-                    self.heap += old.heap_bytes();
-                    self.open -= u64::from(self.reservations[slot].state == Status::Held);
-                    self.open += u64::from(old.state == Status::Held);
-                    self.reservations[slot] = *old;
-                    self.reservations[slot].links = Default::default();
-                    self.reservations[slot].timer = Default::default();
-                    self.schedule(slot);
+                Step::Reservation(slot, old) => self.restore_reservation(slot, *old),
+                // What pointed at a new slot was made after it, and is gone by now.
+                Step::NewItem(slot) => {
+                    let item = self.items.remove(slot);
+                    assert!(item.refs == 0, "nothing points at what is taken back");
+                    self.heap -= item.heap_bytes();
+                    self.item_index.remove(item.hash, slot);
+                }
+                Step::NewLot(slot) => {
+                    let lot = self.lots.remove(slot);
+                    assert!(lot.refs == 0, "nothing points at what is taken back");
+                    self.heap -= lot.heap_bytes();
+                    self.lot_index.remove(self.lot_hash(lot.item, &lot.id), slot);
+                    self.items[lot.item].refs -= 1;
+                }
+                Step::NewUsage(slot) => {
+                    let usage = self.usages.remove(slot);
+                    let hash = self.usage_hash(usage.item, &self.holders[usage.holder].name);
+                    self.usage_index.remove(hash, slot);
+                    self.items[usage.item].refs -= 1;
+                    self.release_holder(usage.holder);
                 }
                 Step::NewReservation(slot) => {
                     self.remove_reservation(slot);
@@ -87,6 +89,31 @@ impl State {
             }
         }
         (self.sequence, self.time) = (undo.sequence, undo.time);
+    }
+
+    fn restore_item(&mut self, slot: u32, old: Item) {
+        let item = &mut self.items[slot];
+        self.heap -= item.heap_bytes();
+        *item = Item { refs: item.refs, ..old };
+        self.heap += item.heap_bytes();
+    }
+    fn restore_lot(&mut self, slot: u32, old: Lot) {
+        self.unschedule_lot(slot);
+        let lot = &mut self.lots[slot];
+        self.heap -= lot.heap_bytes();
+        *lot = Lot { refs: lot.refs, ..old };
+        self.heap += lot.heap_bytes();
+        self.schedule_lot(slot);
+    }
+    fn restore_reservation(&mut self, slot: u32, old: Reservation) {
+        self.timers.clear(slot, &mut self.reservations);
+        self.heap -= self.reservations[slot].heap_bytes();
+        self.heap += old.heap_bytes();
+        self.open -= u64::from(self.reservations[slot].state == Status::Held);
+        self.open += u64::from(old.state == Status::Held);
+        // Where it stood among the timers is not where it will.
+        self.reservations[slot] = Reservation { links: Default::default(), timer: Default::default(), ..old };
+        self.schedule(slot);
     }
     pub(crate) fn remember(&mut self, step: impl FnOnce(&State) -> Step) {
         if let Some(mut undo) = self.undo.take() {

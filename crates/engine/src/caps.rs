@@ -14,8 +14,11 @@ pub const ROOM_BYTES: usize = BATCH_BYTES_MAX;
 pub const STEP_COMMANDS: u32 = 16_384;
 /// Lines that one step decides, of all its commands.
 pub const STEP_LINES: u32 = 65_536;
-/// Entries that tables may move in growing before the step is full.
-pub const STEP_MOVED: usize = 200_000;
+/// Lots and allocations that one step looks at; a command of 64 lines may look at 1,024 lots for each on top.
+pub const STEP_LOOKS: usize = 16_384;
+/// Entries that tables may move in growing before the step is full: some of a million's sub-tables, one of ten
+/// millions'. Each such step commits for itself; a table of any size has 256 of them, once in a doubling.
+pub const STEP_MOVED: usize = 16_384;
 /// Events by time that one step writes: what is due beyond waits for the next.
 pub const STEP_ENDS: u32 = 1_024;
 /// Timer entries that one step moves ahead of their time.

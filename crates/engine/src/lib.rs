@@ -13,5 +13,5 @@ mod shard;
 mod stats;
 
 pub use engine::{Elsewhere, Engine, Exec, Handled, Opened, Opener, Options, StartError};
-pub use shard::{Budget, Decided, ExecAborted, ExecDone, Shard};
+pub use shard::{Budget, Decided, ExecAborted, ExecDone, Shard, Work};
 pub use stats::Stats;

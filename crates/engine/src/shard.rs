@@ -4,7 +4,8 @@
 //! Cost: a reserve of one line is two look-ups, one insert, and about 80 bytes encoded.
 
 use crate::caps::{
-    EXEC_BYTES_MAX, FIRSTS_PER_COMMAND, STEP_BYTES, STEP_COMMANDS, STEP_ENDS, STEP_LINES, STEP_MOVED, STEP_TIMERS,
+    EXEC_BYTES_MAX, FIRSTS_PER_COMMAND, STEP_BYTES, STEP_COMMANDS, STEP_ENDS, STEP_LINES, STEP_LOOKS, STEP_MOVED,
+    STEP_TIMERS,
 };
 use sumun_codec::{DecodeError, decode, encode, next_event};
 use sumun_core::{Decision, Event, EventKind, Key, LogEntry, State};
@@ -19,15 +20,22 @@ pub struct Shard {
     first: u64,
     count: u32,
     now: u64,
-    step: Step,
+    work: Work,
 }
 
-/// What a step has done so far: it is bounded in all of these.
-#[derive(Debug, Default)]
-struct Step {
-    commands: u32,
-    lines: u32,
-    moved: usize,
+/// What a step has done so far, beside the bytes of its batch: it is bounded in all of these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    pub commands: u32,
+    pub lines: u32,
+    /// Events by time.
+    pub ends: u32,
+    /// Timer entries moved ahead of their time.
+    pub timers: u32,
+    /// Entries that tables moved in growing.
+    pub moved: usize,
+    /// Lots and allocations looked at in deciding, refusals and reads included.
+    pub looked: usize,
 }
 
 /// What may be written now.
@@ -76,7 +84,7 @@ impl Shard {
             first: 1,
             count: 0,
             now: 0,
-            step: Step::default(),
+            work: Work::default(),
         }
     }
     pub fn state(&self) -> &State {
@@ -88,6 +96,10 @@ impl Shard {
     pub fn now(&self) -> u64 {
         self.now
     }
+    /// What the step that is open, or was last, has done.
+    pub const fn work(&self) -> &Work {
+        &self.work
+    }
     /// Records that the last command would have to see.
     pub fn missing(&mut self) -> &mut Vec<Key> {
         &mut self.missing
@@ -96,31 +108,34 @@ impl Shard {
     /// Begins a step. Time never goes backwards, and never behind what the log holds.
     pub fn begin(&mut self, now: u64) {
         self.now = self.now.max(now).max(self.state.time());
-        self.step = Step::default();
-        self.state.advance(self.now, STEP_TIMERS);
+        self.work = Work::default();
+        self.work.timers = self.state.advance(self.now, STEP_TIMERS);
     }
 
     /// Whether the step is full: whatever is left waits for the next.
     pub fn is_full(&self) -> bool {
         self.batch.len() >= STEP_BYTES
-            || self.step.commands >= STEP_COMMANDS
-            || self.step.lines >= STEP_LINES
-            || self.step.moved >= STEP_MOVED
+            || self.work.commands >= STEP_COMMANDS
+            || self.work.lines >= STEP_LINES
+            || self.work.moved >= STEP_MOVED
+            || self.work.looked >= STEP_LOOKS
     }
 
     /// Writes the ends that are due, as many as a step may. Returns how many; records they miss are in `missing`.
     pub fn end_due(&mut self) -> u32 {
-        let mut ends = 0;
+        let before = self.work.ends;
         self.missing.clear();
-        while ends < STEP_ENDS && !self.is_full() {
+        while self.work.ends < STEP_ENDS && !self.is_full() {
             self.missing.clear();
-            if !self.state.end_due(self.now, &mut self.event, &mut self.missing) {
+            let due = self.state.end_due(self.now, &mut self.event, &mut self.missing);
+            self.work.looked += self.state.take_looked();
+            if !due {
                 break;
             }
             self.write();
-            ends += 1;
+            self.work.ends += 1;
         }
-        ends
+        self.work.ends - before
     }
 
     /// When ends are next due.
@@ -130,11 +145,12 @@ impl Shard {
 
     /// Decides one command and applies what came of it.
     pub fn handle(&mut self, command: &Command<'_>, budget: Budget) -> Decided {
-        self.step.commands += 1;
-        self.step.lines += lines(command);
+        self.work.commands += 1;
+        self.work.lines += lines(command);
         for _ in 0..FIRSTS_PER_COMMAND {
             self.missing.clear();
             let decision = self.state.decide(self.now, command, &mut self.event, &mut self.missing);
+            self.work.looked += self.state.take_looked();
             let own = match decision {
                 Decision::Answer(answer) => return Decided::Answer(answer),
                 Decision::Missing => return Decided::Missing,
@@ -202,7 +218,7 @@ impl Shard {
         }
         encode(&self.event, &mut self.batch);
         self.state.apply(&self.event);
-        self.step.moved += self.state.take_moved();
+        self.work.moved += self.state.take_moved();
         self.count += 1;
     }
 

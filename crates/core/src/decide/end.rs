@@ -10,9 +10,12 @@ use alloc::vec::Vec;
 use sumun_wire::{Ended, State as Status};
 
 impl State {
-    /// Moves the timers on to `now`, by at most `work` entries: what is due then is found by `end_due`.
-    pub fn advance(&mut self, now: u64, mut work: u32) {
-        self.timers.advance(now, &mut work, &mut self.reservations);
+    /// Moves the timers on to `now`, by at most `work` entries: what is due then is found by `end_due`. Returns how many
+    /// entries it moved.
+    pub fn advance(&mut self, now: u64, work: u32) -> u32 {
+        let mut left = work;
+        self.timers.advance(now, &mut left, &mut self.reservations);
+        work - left
     }
 
     /// The event that ends something that is due by `now`, if anything is: `true` when there is one. Records that it
@@ -90,6 +93,7 @@ impl Deciding<'_> {
     pub(crate) fn see_all(&mut self, reservation: &Reservation) -> Result<(), Decision> {
         let state = self.state;
         let asked = self.missing.len();
+        state.look(reservation.takes());
         for at in 0..reservation.takes() {
             let take = reservation.take(at);
             let _ = self.item_at(take.item);

@@ -138,16 +138,14 @@ impl Deciding<'_> {
 
     fn take_all(&mut self, c: &Reserve<'_>, wants: &Wants<'_>) -> Result<(), Decision> {
         let state = self.state;
+        let mut draft = Draft::new(state, self.event);
         let mut shorts: SmallVec<[Short; 1]> = SmallVec::new();
         for want in wants {
             let item = &state.items[want.item];
             let available = item.available();
             // Nothing to look for when there is nothing to have: refusals are the burst's common case.
-            let given = if available == 0 && !item.has_lots() {
-                0
-            } else {
-                allocate(&mut Draft::new(state, self.event), want.item, want.sku, c)
-            };
+            let given =
+                if available == 0 && !item.has_lots() { 0 } else { allocate(&mut draft, want.item, want.sku, c) };
             if want.quantity > available || given < want.quantity {
                 let (wanted, available, reserved) = (want.quantity, available.min(given), item.figures.reserved);
                 shorts.push(Short { sku: want.sku.into(), wanted, available, reserved, holder: None });

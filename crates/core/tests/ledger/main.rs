@@ -1,0 +1,13 @@
+//! The core against the contract: as text, against the independent model, record by record, and backwards.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
+mod evict;
+mod fine_print;
+mod history;
+mod replay;
+mod roll_back;
+mod script;
+mod support;
+mod timers;
+mod verbs;
