@@ -7,19 +7,32 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which of our crates each may use, tests aside. Arrows go leftwards only.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("sumun-wire", &[]),
     ("sumun-core", &["sumun-wire"]),
     ("sumun-codec", &["sumun-core", "sumun-wire"]),
     ("sumun-auditor", &["sumun-wire"]),
     ("sumun-log", &[]),
-    ("sumun-engine", &["sumun-codec", "sumun-core", "sumun-log", "sumun-wire"]),
+    ("sumun-store", &[]),
+    ("sumun-engine", &["sumun-codec", "sumun-core", "sumun-log", "sumun-store", "sumun-wire"]),
     ("sumun-server", &["sumun-engine", "sumun-log", "sumun-wire"]),
     (
         "sumun",
-        &["sumun-auditor", "sumun-codec", "sumun-core", "sumun-engine", "sumun-log", "sumun-server", "sumun-wire"],
+        &[
+            "sumun-auditor",
+            "sumun-codec",
+            "sumun-core",
+            "sumun-engine",
+            "sumun-log",
+            "sumun-server",
+            "sumun-store",
+            "sumun-wire",
+        ],
     ),
-    ("sumun-sim", &["sumun-auditor", "sumun-codec", "sumun-core", "sumun-engine", "sumun-log", "sumun-wire"]),
+    (
+        "sumun-sim",
+        &["sumun-auditor", "sumun-codec", "sumun-core", "sumun-engine", "sumun-log", "sumun-store", "sumun-wire"],
+    ),
     ("sumun-proof", &["sumun-auditor", "sumun-codec", "sumun-core", "sumun-log", "sumun-wire"]),
     ("xtask", &["sumun-proof", "sumun-sim"]),
 ];

@@ -1,0 +1,29 @@
+//! Every cap of this crate, in one place.
+
+/// The longest key. The store below allows 65,535 bytes, of which one may be needed to tell keys apart.
+pub const KEY_BYTES_MAX: usize = 65_534;
+/// Keys and values of one chunk together; one value may be as long.
+pub const CHUNK_BYTES_MAX: usize = 16 << 20;
+/// Changes in one chunk.
+pub const CHUNK_CHANGES_MAX: usize = 1 << 20;
+/// Tables that may exist at once. All of them are named in a row that each chunk writes again.
+pub const TABLES_MAX: usize = 1_024;
+/// The journal is sealed by the first flush after it has grown beyond this (as fjall has it), and the store flushes
+/// everything when it has: so it is at most this and one chunk.
+pub const JOURNAL_BYTES_MAX: u64 = 64_000_000;
+/// The least that fjall takes for the sum of sealed journals; the store keeps them far below it.
+pub(crate) const SEALED_JOURNAL_BYTES_MAX: u64 = 64 << 20;
+/// Write buffers of one table that may wait for their flush before a writer waits too. At 4 fjall would put it to
+/// sleep.
+pub(crate) const SEALED_BUFFERS_MAX: usize = 3;
+/// Sorted runs of one table that may wait to be merged before a writer waits too. At 20 fjall would make it spin.
+pub(crate) const UNMERGED_RUNS_MAX: usize = 16;
+/// How long a writer waits for background work before it looks again, and how often it looks until the store is stuck.
+pub(crate) const WAIT_MS: u64 = 2;
+pub(crate) const WAITS_MAX: u32 = 15_000;
+/// Open files of tables that are kept.
+pub(crate) const OPEN_FILES_MAX: usize = 256;
+/// Threads that flush and merge. With two, one spins while the other merges.
+pub(crate) const WORKERS: usize = 1;
+/// How much of a journal is held while it is checked.
+pub(crate) const WINDOW_BYTES: usize = 256 << 10;
