@@ -1,0 +1,254 @@
+//! Where work is refused for want of room, each through a socket: memory nearly and wholly used up, a full disk, the
+//! control socket's clients. What connections may keep is in the tests of the reactor.
+
+#[path = "reactor/server.rs"]
+#[expect(dead_code, reason = "it serves the other tests, too")]
+mod server;
+
+use server::{PATIENCE, Peer};
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use sumun_engine::env::{System, Threads};
+use sumun_engine::{Engine, Opened};
+use sumun_log::faulty::FaultyDisk;
+use sumun_log::{FileLog, LogId, Setup};
+use sumun_server::{Options, Reactor, Shard, Stop};
+
+const OVERLOADED: &str = "-OVERLOADED retry after 40 ms";
+
+struct Small {
+    address: std::net::SocketAddr,
+    disk: FaultyDisk,
+    stop: Stop,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A server with little memory for records, on a disk whose size can be set.
+fn start(memory: usize, options: Options) -> Small {
+    let mut reactor = Reactor::bind(options, None).expect("it binds");
+    let disk = FaultyDisk::new(1);
+    let (address, stop) = (reactor.address(), reactor.stopper());
+    let (files, waker) = (disk.clone(), reactor.waker());
+    let opener = Box::new(move || {
+        let waker = Arc::clone(&waker);
+        let (log, report) = FileLog::open(Setup {
+            disk: Arc::new(files.clone()),
+            data: PathBuf::from("/data"),
+            shard: 0,
+            fresh: LogId([7; 16]),
+            expected: None,
+            crew: Arc::new(Threads),
+            wake: Arc::new(move || waker.wake().expect("the loop is there")),
+            options: sumun_log::Options { segment_bytes: 8 << 20, ..sumun_log::Options::default() },
+        })?;
+        Ok(Opened { log: Box::new(log), report })
+    });
+    let day_ms = 24 * 60 * 60 * 1_000;
+    let options = sumun_engine::Options {
+        shard: 0,
+        memory,
+        retention_ms: 30 * day_ms,
+        log_retention_ms: 30 * day_ms,
+        accept_clock: false,
+    };
+    let engine = Engine::open(options, Box::new(System::new()), opener).expect("the log opens").0;
+    let (tell, told) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        let mut shard = Shard::new(engine);
+        reactor.run(&mut shard, |address| tell.send(address).expect("the test waits")).expect("it runs");
+        shard.into_engine().close().expect("the log closes");
+    });
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(address));
+    Small { address, disk, stop, thread: Some(thread) }
+}
+
+impl Small {
+    fn connect(&self) -> Peer {
+        Peer::new(self.address)
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let thread = self.thread.take().expect("it is dropped once");
+        self.stop.stop().expect("the loop is there");
+        assert!(thread.join().is_ok() || std::thread::panicking(), "the server failed");
+    }
+}
+
+/// Asks `request` with 0, 1, 2 … for `#` until it is refused; returns how many were not, and the refusal.
+fn until_refused(peer: &mut Peer, request: &str) -> (usize, String) {
+    for n in 0..1_000 {
+        let some: String = (n * 100..n * 100 + 100).map(|n| request.replace('#', &n.to_string()) + "\n").collect();
+        peer.send(&some);
+        let replies: Vec<String> = (0..100).map(|_| peer.reply()).collect();
+        if let Some(at) = replies.iter().position(|reply| reply.starts_with('-')) {
+            return (n * 100 + at, replies[at].clone());
+        }
+    }
+    panic!("`{request}` was never refused");
+}
+
+fn figure_of(record: &str, name: &str) -> i64 {
+    let mut words = record.split(' ').skip_while(|word| *word != name);
+    words.nth(1).and_then(|figure| figure.strip_prefix(':')).and_then(|figure| figure.parse().ok()).expect("a figure")
+}
+
+#[test]
+fn memory_that_is_nearly_used_up_takes_nothing_new_and_what_is_open_may_end_then_only_time_ends_it() {
+    let small = start(400_000, server::options());
+    let mut peer = small.connect();
+    assert_eq!(peer.ask("RECEIVE a 1000000 ID m"), ":1000000");
+    assert!(peer.ask("RESERVE brief 3000 1 a 1").starts_with("state held"));
+    let (held, refusal) = until_refused(&mut peer, "RESERVE r# 600000 1 a 1");
+    assert_eq!(refusal, OVERLOADED);
+    assert!((3_000..4_000).contains(&held), "{held} at about 100 bytes each fill nine tenths");
+
+    for begins in ["RESERVE x 1000 1 a 1", "RECEIVE a 1 ID n", "ADJUST a -1 REASON lost ID o", "CONFIGURE b"] {
+        assert_eq!(peer.ask(begins), OVERLOADED, "{begins}");
+    }
+    for (ends, reply) in [
+        ("CAPTURE r0", "state captured"),
+        ("CAPTURE r1 1 a 1 ID c", "state captured"),
+        ("RELEASE r2", "state released"),
+        ("EXTEND r3 900000", "state held"),
+        ("RETURN r0 ID t", "state captured"),
+    ] {
+        assert!(peer.ask(ends).starts_with(reply), "{ends}");
+    }
+    for (writes_nothing, reply) in [
+        ("RESERVE r4 600000 1 a 1", "state held"),
+        ("RECEIVE a 1000000 ID m", ":1000000"),
+        ("RESERVE x 1000 1 a 9000000", "-INSUFFICIENT a wanted 9000000"),
+        ("RESERVE x 1000 1 nosuch 1", "-NOTFOUND nosuch"),
+        ("RECEIVE a 0 ID n", "-INVALID"),
+        ("RESERVATION r4", "id r4 state held"),
+    ] {
+        assert!(peer.ask(writes_nothing).starts_with(reply), "{writes_nothing}");
+    }
+    // A transaction is refused whole.
+    for (request, reply) in
+        [("MULTI", "+OK"), ("CAPTURE r5", "+QUEUED"), ("RESERVE x 1000 1 a 1", "+QUEUED"), ("EXEC", OVERLOADED)]
+    {
+        assert_eq!(peer.ask(request), reply);
+    }
+    assert!(peer.ask("RESERVATION r5").starts_with("id r5 state held"));
+
+    // Tombstones are records too: they may take the last tenth, and no more.
+    let (tombs, refusal) = until_refused(&mut peer, "RELEASE never-#");
+    assert_eq!(refusal, OVERLOADED);
+    assert!((200..600).contains(&tombs), "{tombs} at about 100 bytes each fill the last tenth");
+    assert_eq!(peer.ask("CAPTURE r6"), OVERLOADED);
+    assert_eq!(peer.ask("EXTEND r6 900000"), OVERLOADED);
+    assert!(peer.ask("RESERVATION r6").starts_with("id r6 state held"));
+    for _ in 0..1_000 {
+        // One was captured in part, as a whole; one is `brief`: time ends it all the same.
+        if figure_of(&peer.ask("ITEM a"), "reserved") == held as i64 - 3 {
+            return;
+        }
+        std::thread::park_timeout(std::time::Duration::from_millis(10));
+    }
+    panic!("`brief` did not end");
+}
+
+#[test]
+fn a_full_disk_refuses_what_would_write_and_recovers_by_itself() {
+    let small = start(1 << 30, server::options());
+    let mut peer = small.connect();
+    assert_eq!(peer.ask("RECEIVE a 10 ID m"), ":10");
+    assert!(peer.ask("RESERVE r 600000 1 a 1").starts_with("state held"));
+    small.disk.set_capacity(Some(small.disk.used()));
+    let filler = format!("CONFIGURE filler METADATA '\"{}#\"'", "x".repeat(16_000));
+    let (written, refusal) = until_refused(&mut peer, &filler);
+    assert!(refusal.starts_with("-MISCONF Errors writing to the log: "), "{refusal}");
+    assert!(written > 10, "what was laid out before is used first: {written}");
+
+    let before = peer.ask("ITEM a");
+    for writes in ["CAPTURE r", "RESERVE s 600000 1 a 1", "RECEIVE a 1 ID n", "RELEASE never", "EXTEND r 900000"] {
+        assert!(peer.ask(writes).starts_with("-MISCONF "), "{writes}");
+    }
+    for (writes_nothing, reply) in [
+        ("RESERVE r 600000 1 a 1", "state held"),
+        ("RESERVE s 1000 1 a 90", "-INSUFFICIENT a wanted 90 available 9"),
+        ("RECEIVE a 0 ID n", "-INVALID"),
+        ("RESERVATION r", "id r state held"),
+        ("PING", "+PONG"),
+    ] {
+        assert!(peer.ask(writes_nothing).starts_with(reply), "{writes_nothing}");
+    }
+    assert_eq!((peer.ask("MULTI"), peer.ask("CAPTURE r")), ("+OK".into(), "+QUEUED".into()));
+    assert!(peer.ask("EXEC").starts_with("-MISCONF "));
+    assert_eq!(peer.ask("ITEM a"), before, "an error changes nothing");
+
+    small.disk.set_capacity(None);
+    for _ in 0..1_000 {
+        if peer.ask("CAPTURE r").starts_with("state captured") {
+            assert!(peer.ask("ITEM a").contains("on_hand :9 reserved :0 "));
+            return;
+        }
+        std::thread::park_timeout(std::time::Duration::from_millis(10));
+    }
+    panic!("it did not recover");
+}
+
+#[test]
+fn while_a_full_batch_waits_for_the_sync_before_it_nobody_is_read_and_then_all_is_answered() {
+    const REQUESTS: usize = 1_000;
+    let small = start(1 << 30, server::options());
+    let mut peer = small.connect();
+    // A sync that was held shows that syncs are slow here: the next ones run beside the loop.
+    small.disk.hold_syncs();
+    peer.send("RECEIVE a 1 ID m\n");
+    assert!(peer.is_silent());
+    small.disk.release_syncs();
+    assert_eq!(peer.reply(), ":1");
+
+    small.disk.hold_syncs();
+    let mut flood = small.connect();
+    let mut sender = flood.stream.try_clone().expect("a second handle");
+    let filler = format!("CONFIGURE filler METADATA '\"{}#\"'\n", "x".repeat(16_000));
+    let requests: String = (0..REQUESTS).map(|n| filler.replace('#', &n.to_string())).collect();
+    let sending = std::thread::spawn(move || sender.write_all(requests.as_bytes()));
+    assert!(flood.is_silent());
+    peer.send("ITEM a\n");
+    assert!(peer.is_silent());
+    assert!(!sending.is_finished(), "16 MB are more than it reads ahead");
+    small.disk.release_syncs();
+    assert!(peer.reply().contains("on_hand :1 "));
+    for _ in 0..REQUESTS {
+        assert_eq!(flood.reply(), ":0");
+    }
+    sending.join().expect("it ends").expect("all is taken");
+    let info = peer.ask("INFO");
+    let peak = info.split('|').find_map(|line| line.strip_prefix("mem_clients_peak:")).expect("a figure");
+    assert!(peak.parse::<u64>().expect("a number") < 1 << 20, "{peak} bytes");
+}
+
+#[test]
+fn more_tools_than_the_control_socket_serves_see_their_connection_end() {
+    let data = std::env::temp_dir().join(format!("sumun-tools-{}", std::process::id()));
+    std::fs::create_dir_all(&data).expect("a directory");
+    let small = start(1 << 30, Options { data: Some(data.clone()), ..server::options() });
+    let directory = std::fs::File::open(&data).expect("a directory");
+    let path = format!("/proc/self/fd/{}/control.sock", directory.as_raw_fd());
+    let ask = |tool: &mut BufReader<UnixStream>| {
+        tool.get_mut().set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let mut line = String::new();
+        let asked = tool.get_mut().write_all(b"end\n").and_then(|()| tool.read_line(&mut line));
+        asked.is_ok_and(|read| read > 0)
+    };
+    let connect = || BufReader::new(UnixStream::connect(&path).expect("it listens"));
+    let mut tools: Vec<_> = (0..sumun_server::caps::CONTROL_CLIENTS_MAX).map(|_| connect()).collect();
+    assert!(tools.iter_mut().all(&ask));
+    assert!(!ask(&mut connect()));
+    assert!(tools.iter_mut().all(&ask), "those that are served stay");
+    drop(tools);
+    let served_again = (0..1_000).any(|_| ask(&mut connect()));
+    assert!(served_again);
+    drop(small);
+    std::fs::remove_dir_all(&data).expect("it goes");
+}
