@@ -1,0 +1,66 @@
+//! Crowds and odd clients: what they cost the server's process, as the kernel counts it.
+//!
+//! Never here: what the server says of itself, other than where a test asks it over its socket.
+
+mod process;
+
+pub use process::Process;
+
+use crate::support::{Connection, Value, clock};
+use std::io;
+use std::os::fd::AsRawFd;
+
+/// A figure of `INFO`.
+pub fn figure(connection: &mut Connection, name: &str) -> io::Result<u64> {
+    let info = connection.say("INFO everything")?;
+    let lines = info.text().unwrap_or_default().lines();
+    let found = lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.trim().parse().ok()).next();
+    found.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("no {name} in {info}")))
+}
+
+/// Waits until a figure of `INFO` is as wanted, longer than any of these takes on a busy machine.
+pub fn figure_becomes(connection: &mut Connection, name: &str, wanted: impl Fn(u64) -> bool) -> Result<u64, String> {
+    const MS_MAX: u64 = 30_000;
+    let mut last = None;
+    let found = clock::eventually(MS_MAX, || {
+        let figure = figure(connection, name).ok()?;
+        last = Some(figure);
+        wanted(figure).then_some(figure)
+    });
+    found.ok_or_else(|| format!("{name} is {last:?} after {MS_MAX} ms"))
+}
+
+/// The connection ends with a reset, as if its machine had gone: no goodbye, and nothing more is taken.
+pub fn break_off(connection: Connection) -> io::Result<()> {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    let size = libc::socklen_t::try_from(size_of_val(&linger)).expect("a few bytes");
+    // SAFETY: the pointer is to a value of the size given, and the socket is open.
+    let set = unsafe {
+        let fd = connection.socket().as_raw_fd();
+        libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, (&raw const linger).cast(), size)
+    };
+    drop(connection);
+    if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// How many files this process may open, raised as far as it goes.
+pub fn raise_open_files() -> io::Result<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointers are to a limit of our own.
+    let done = unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) == 0
+        } else {
+            false
+        }
+    };
+    if done { Ok(limit.rlim_cur) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The word that says how a verb went: its state, or its error's first word.
+pub fn outcome(value: &Value) -> String {
+    let state = value.field("state").and_then(Value::text);
+    let word = state.or_else(|| value.error()?.split(' ').next());
+    word.map_or_else(|| value.to_string(), str::to_owned)
+}

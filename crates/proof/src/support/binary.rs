@@ -1,0 +1,69 @@
+//! Where the server's binary is: beside whoever asks, built from the sources as they are now.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::SystemTime;
+
+/// The root of the workspace.
+pub fn workspace() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).expect("crates/proof lies two below the root").to_path_buf()
+}
+
+/// The folder of this build's binaries: `target/debug` or its like, for tests (in `deps` below it) and for `xtask`.
+pub fn folder() -> PathBuf {
+    let own = std::env::current_exe().expect("Linux says which file runs");
+    let folder = own.parent().expect("a file lies in a folder");
+    let above = || folder.parent().expect("`deps` lies in a folder").to_path_buf();
+    if folder.ends_with("deps") { above() } else { folder.to_path_buf() }
+}
+
+/// The path of `sumun`. It is built when it is missing or older than a source of it, so that nobody proves yesterday's
+/// server; a run of all tests has built it already, and then nothing is done.
+///
+/// # Panics
+/// When it cannot be built: a proof without its server has failed.
+pub fn sumun() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT
+        .get_or_init(|| {
+            let path = folder().join("sumun");
+            if !is_fresh(&path) {
+                build();
+            }
+            assert!(path.is_file(), "cargo built sumun, and it is not at {}", path.display());
+            path
+        })
+        .clone()
+}
+
+/// Whether it was built from this tree, and no file that the build names as a source is newer.
+fn is_fresh(binary: &Path) -> bool {
+    let changed = |path: &Path| fs::metadata(path).and_then(|seen| seen.modified()).ok();
+    let (Some(built), Ok(sources)) = (changed(binary), fs::read_to_string(binary.with_extension("d"))) else {
+        return false;
+    };
+    let Some((_, sources)) = sources.split_once(": ") else { return false };
+    // Two trees may share a target directory.
+    let main = workspace().join("crates/sumun/src/main.rs");
+    if !sources.split_whitespace().any(|source| Path::new(source) == main) {
+        return false;
+    }
+    let older = |source: &str| changed(Path::new(source)).is_some_and(|at: SystemTime| at <= built);
+    sources.split_whitespace().all(older)
+}
+
+fn build() {
+    let folder = folder();
+    let name = folder.file_name().and_then(|name| name.to_str()).expect("a profile's folder has a name");
+    let profile = if name == "debug" { "dev" } else { name };
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let done = Command::new(cargo)
+        .args(["build", "--quiet", "--package", "sumun", "--bin", "sumun", "--profile", profile, "--target-dir"])
+        .arg(folder.parent().expect("a profile's folder lies in a target directory"))
+        .current_dir(workspace())
+        .status();
+    assert!(done.as_ref().is_ok_and(|done| done.success()), "sumun cannot be built for its proofs: {done:?}");
+}
