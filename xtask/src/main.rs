@@ -1,6 +1,11 @@
 //! What developers run beside `cargo test`: the long proofs, and the house rules.
 
+mod bounds;
+mod crash;
+mod fuzz;
+mod linear;
 mod mutants;
+mod power;
 mod sim;
 mod tidy;
 
@@ -17,6 +22,16 @@ struct Arguments {
 enum Task {
     /// Simulate: random commands, faults and restarts on virtual time, judged after every step
     Sim(sim::Arguments),
+    /// Kill the real server under load, again and again, and audit what it acknowledged
+    Crash(crash::Arguments),
+    /// Show what a step does at most with 10 million open reservations, and what each of them takes
+    Bounds(bounds::Arguments),
+    /// Cut the power under the real server, again and again, and audit what it acknowledged
+    Power(power::Arguments),
+    /// Record histories of concurrent clients, a kill in each, and judge whether they are linearizable
+    Linear(linear::Arguments),
+    /// Fuzz what reads bytes from outside, guided by coverage
+    Fuzz(fuzz::Arguments),
     /// Check the house rules: who may know whom, how files begin
     Tidy,
     /// Make mistakes on purpose and see that the proofs find each of them
@@ -26,6 +41,11 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Task::Sim(arguments) => sim::run(&arguments),
+        Task::Crash(arguments) => crash::run(&arguments),
+        Task::Bounds(arguments) => bounds::run(&arguments),
+        Task::Power(arguments) => power::run(&arguments),
+        Task::Linear(arguments) => linear::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Tidy => tidy::run(),
         Task::Mutants(arguments) => mutants::run(&arguments),
     }

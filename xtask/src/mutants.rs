@@ -1,9 +1,16 @@
 //! `cargo xtask mutants`: mistakes made on purpose in a copy of the tree, one at a time. A proof that finds none of
-//! them proves little. Each names the change and the command that has to fail because of it.
+//! them proves little. Each is one exact replacement of text and the smallest proof that has to fail because of it; one
+//! whose text is gone or stands twice is an error, as is a proof that fails without any mistake.
 
 use anyhow::{Context, bail, ensure};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::collections::HashSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Instant;
+
+/// A mutant may keep its proof from ending; that is a way of being caught too.
+const PROOF_SECONDS_MAX: &str = "600";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -17,10 +24,17 @@ struct Mutant {
     file: &'static str,
     from: &'static str,
     to: &'static str,
-    proof: &'static [&'static str],
+    proof: Proof,
 }
 
-const SIM: &[&str] = &["run", "-q", "-p", "xtask", "--", "sim", "--seeds", "20"];
+/// What has to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Proof {
+    /// Some seeds of the simulation.
+    Sim,
+    /// Tests of a package: of which target, with what in their names.
+    Test(&'static str, &'static str, &'static str),
+}
 
 const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -28,119 +42,236 @@ const MUTANTS: &[Mutant] = &[
         file: "crates/engine/src/engine.rs",
         from: "        let step = self.step;\n        self.step += 1;",
         to: "        let step = self.step;\n        self.proven = step;\n        self.step += 1;",
-        proof: SIM,
+        proof: Proof::Sim,
     },
     Mutant {
-        name: "expiry does not free a lot",
+        name: "expiry not freeing a lot",
         file: "crates/core/src/decide/end.rs",
         from: "draft.give(&take, take.left(), Shift { on_hand: 0, reserved: -(take.left() as i64) });",
         to: "let free = if take.lot == NONE { take.left() as i64 } else { 0 };\n            draft.give(&take, take.left(), Shift { on_hand: 0, reserved: -free });",
-        proof: SIM,
+        proof: Proof::Sim,
     },
     Mutant {
-        name: "limit forgets what was captured",
+        name: "limit forgetting captured",
         file: "crates/core/src/decide/reserve.rs",
         from: "usage.held + usage.counted(self.now, limit.window_ms)",
         to: "usage.held + 0 * usage.counted(self.now, limit.window_ms)",
-        proof: SIM,
+        proof: Proof::Sim,
     },
     Mutant {
         name: "partial multi-line",
         file: "crates/core/src/decide/reserve.rs",
         from: "if want.quantity > available || given < want.quantity {",
         to: "if (want.quantity > available || given < want.quantity) && (given == 0 || wants.len() == 1) {",
-        proof: SIM,
+        proof: Proof::Sim,
     },
     Mutant {
         name: "movement applied twice",
         file: "crates/core/src/decide/item.rs",
         from: "let Some(movement) = self.movement(slot, id)? else { return Ok(()) };",
         to: "let Some(movement) = self.movement(slot, id)?.filter(|_| self.now % 7 > 0) else { return Ok(()) };",
-        proof: SIM,
+        proof: Proof::Sim,
+    },
+    Mutant {
+        name: "torn frame accepted",
+        file: "crates/log/src/scan.rs",
+        from: "Ok(if crc == head.crc { Ok(head) }",
+        to: "Ok(if crc == head.crc || into.is_none() { Ok(head) }",
+        proof: Proof::Test("sumun-log", "log", "damage"),
     },
     Mutant {
         name: "ends skipped at restart",
         file: "crates/engine/src/load.rs",
         from: "let next = engine.shard.state_mut().arm(now, from, ARM_SLOTS);",
-        to: "let next = engine.shard.state_mut().arm(now, from.max(8), ARM_SLOTS);",
-        proof: SIM,
+        to: "let next = engine.shard.state_mut().arm(now, from | u32::MAX, ARM_SLOTS);",
+        proof: Proof::Sim,
+    },
+    Mutant {
+        name: "one end skipped at restart",
+        file: "crates/core/src/apply.rs",
+        from: "for slot in from..until {",
+        to: "for slot in from + 1..until {",
+        proof: Proof::Test("sumun-core", "ledger", "timers"),
     },
     Mutant {
         name: "return above captured",
         file: "crates/core/src/decide/part.rs",
         from: "PartVerb::Return => take.returnable(),",
         to: "PartVerb::Return => take.captured,",
-        proof: SIM,
+        proof: Proof::Sim,
     },
     Mutant {
         name: "tombstone ignored",
         file: "crates/core/src/decide/reserve.rs",
         from: "        if let Some(slot) = self.see(found, || Key::Reservation(c.reservation.into()))? {",
         to: "        if let Some(slot) = self.see(found, || Key::Reservation(c.reservation.into()))?.filter(|slot| !state.reservations[*slot].tombstone) {",
-        proof: SIM,
+        proof: Proof::Sim,
+    },
+    Mutant {
+        name: "order within a connection lost",
+        file: "crates/server/src/turn.rs",
+        from: "            if !self.request(client, &input[at..], ledger) {",
+        to: "            let begun = client.output.replies().len();\n            let done = self.request(client, &input[at..], ledger);\n            let reply = client.output.replies().len() - begun;\n            if self.metrics.requests % 5 == 0 {\n                client.output.replies().rotate_right(reply);\n            }\n            if !done {",
+        proof: Proof::Test("sumun-server", "reactor", "in_order"),
     },
     Mutant {
         name: "record applied twice at replay",
         file: "crates/core/src/apply.rs",
         from: "if self.usages[slot].sequence >= event.sequence {",
         to: "if self.usages[slot].sequence > event.sequence {",
-        proof: &["test", "-q", "-p", "sumun-core"],
+        proof: Proof::Test("sumun-core", "ledger", "replay"),
     },
     Mutant {
         name: "EXEC cut by a frame",
         file: "crates/engine/src/shard.rs",
         from: "        let Some(stopped) = stopped else {\n            self.state.keep();",
         to: "        if self.now % 3 == 0 && matches!(stopped, Some(ExecDone::Refused(_) | ExecDone::Missing)) {\n            self.state.keep();\n            return stopped.take().expect(\"just seen\");\n        }\n        let Some(stopped) = stopped else {\n            self.state.keep();",
-        proof: SIM,
+        proof: Proof::Sim,
     },
 ];
 
+impl Proof {
+    fn arguments(self) -> Vec<&'static str> {
+        match self {
+            Proof::Sim => vec!["run", "--package", "xtask", "--", "sim", "--seeds", "20"],
+            Proof::Test(package, target, names) => vec!["test", "--package", package, "--test", target, "--", names],
+        }
+    }
+
+    /// The same, built alone: what does not build is not caught.
+    fn build(self, tree: &Path) -> anyhow::Result<()> {
+        let built = match self {
+            Proof::Sim => cargo(tree, &["build", "--package", "xtask"]),
+            Proof::Test(package, target, _) => {
+                cargo(tree, &["test", "--package", package, "--test", target, "--no-run"])
+            }
+        }?;
+        ensure!(built.status.success(), "it does not build:\n{}", String::from_utf8_lossy(&built.stderr));
+        Ok(())
+    }
+
+    /// What the output of a proof that failed says: which test, or which seed and why.
+    fn caught_by(self, output: &Output) -> String {
+        let text = String::from_utf8_lossy(&output.stdout);
+        let mut lines = text.lines();
+        let line = match self {
+            Proof::Sim => lines.find(|line| line.starts_with("seed ")).map(str::to_owned),
+            Proof::Test(..) => lines
+                .find_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"))
+                .map(|name| format!("test {name}")),
+        };
+        let error = String::from_utf8_lossy(&output.stderr);
+        let panic = error.lines().skip_while(|line| !line.contains("panicked at")).nth(1);
+        let why = match (line, panic) {
+            (Some(line), Some(panic)) if self == Proof::Sim && line.ends_with("panicked") => format!("{line}: {panic}"),
+            (Some(line), Some(_) | None) => line,
+            (None, _) if output.status.code() == Some(124) => format!("no end within {PROOF_SECONDS_MAX} s"),
+            (None, Some(panic)) => panic.to_owned(),
+            (None, None) => output.status.to_string(),
+        };
+        why.chars().take(120).collect()
+    }
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cargo {}", self.arguments().join(" "))
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask stands in the workspace")?;
-    let copy = root.join("target/mutants/tree");
+    let mutants: Vec<&Mutant> = MUTANTS.iter().filter(|mutant| mutant.name.contains(&arguments.only)).collect();
+    ensure!(!mutants.is_empty(), "no mutant has `{}` in its name", arguments.only);
+    let tree = copy_tree(root)?;
+    for mutant in &mutants {
+        mutant.make(&tree.join(mutant.file))?;
+    }
+    let mut proven = HashSet::new();
+    for proof in mutants.iter().map(|mutant| mutant.proof).filter(|proof| proven.insert(*proof)) {
+        proof.build(&tree).with_context(|| format!("`{proof}` without any mutant"))?;
+        let output = cargo(&tree, &proof.arguments())?;
+        ensure!(output.status.success(), "`{proof}` fails without any mutant: {}", proof.caught_by(&output));
+    }
+    println!("{:<32} {:>4}  caught by", "mutant", "s");
     let mut survived = Vec::new();
-    for mutant in MUTANTS.iter().filter(|mutant| mutant.name.contains(&arguments.only)) {
-        copy_tree(root, &copy)?;
-        let file = copy.join(mutant.file);
-        let text = std::fs::read_to_string(&file)?;
-        ensure!(text.contains(mutant.from), "{}: `{}` does not hold the text to change", mutant.name, mutant.file);
-        std::fs::write(&file, text.replacen(mutant.from, mutant.to, 1))?;
-        let mut build = mutant.proof.to_vec();
-        build[0] = if mutant.proof[0] == "run" { "build" } else { "test" };
-        build.truncate(4);
-        if build[0] == "test" {
-            build.push("--no-run");
-        }
-        ensure!(cargo(&copy, &build)?.success(), "{}: the mutant does not build", mutant.name);
-        let found = !cargo(&copy, mutant.proof)?.success();
-        println!("{:<36} {}   cargo {}", mutant.name, if found { "found" } else { "SURVIVED" }, mutant.proof.join(" "));
-        if !found {
+    for mutant in mutants {
+        let began = now();
+        let by = mutant.caught(&tree)?;
+        let said = by.clone().unwrap_or_else(|| format!("NOTHING: `{}` passes", mutant.proof));
+        println!("{:<32} {:>4}  {said}", mutant.name, began.elapsed().as_secs());
+        if by.is_none() {
             survived.push(mutant.name);
         }
     }
-    if survived.is_empty() { Ok(()) } else { bail!("not found: {}", survived.join(", ")) }
+    if survived.is_empty() { Ok(()) } else { bail!("survived: {}", survived.join(", ")) }
 }
 
-fn cargo(tree: &Path, arguments: &[&str]) -> anyhow::Result<std::process::ExitStatus> {
-    let mut command = Command::new("cargo");
-    command.args(arguments).current_dir(tree).env("CARGO_TARGET_DIR", tree.with_file_name("target"));
-    Ok(command.stdout(Stdio::null()).stderr(Stdio::null()).status()?)
+impl Mutant {
+    /// The file's text with the mistake, and as it is.
+    fn make(&self, file: &Path) -> anyhow::Result<(String, String)> {
+        let text = std::fs::read_to_string(file).with_context(|| format!("{}: {}", self.name, self.file))?;
+        let times = text.matches(self.from).count();
+        ensure!(times == 1, "{}: `{}` holds the text to change {times} times", self.name, self.file);
+        Ok((text.replacen(self.from, self.to, 1), text))
+    }
+
+    /// What its proof says of the mistake in this tree, which is taken out again; `None` when that passes.
+    fn caught(&self, tree: &Path) -> anyhow::Result<Option<String>> {
+        let file = tree.join(self.file);
+        let (mistaken, text) = self.make(&file)?;
+        std::fs::write(&file, mistaken)?;
+        self.proof.build(tree).with_context(|| self.name)?;
+        let output = cargo(tree, &self.proof.arguments())?;
+        std::fs::write(&file, text)?;
+        Ok((!output.status.success()).then(|| self.proof.caught_by(&output)))
+    }
 }
 
-/// The tree as git knows it, changes included; what is the same keeps its age, so that little is built again.
-fn copy_tree(root: &Path, copy: &Path) -> anyhow::Result<()> {
+fn cargo(tree: &Path, arguments: &[&str]) -> anyhow::Result<Output> {
+    let mut command = Command::new("timeout");
+    command.args([PROOF_SECONDS_MAX, "cargo"]).args(arguments);
+    command.current_dir(tree).env("CARGO_TARGET_DIR", tree.with_file_name("target"));
+    command.output().context("`timeout` starts cargo")
+}
+
+/// The tree as git knows it, changes included, so that others may go on working on theirs. What is the same keeps its age,
+/// so that little is built again; what is gone goes.
+fn copy_tree(root: &Path) -> anyhow::Result<PathBuf> {
+    let tree = root.join("target/mutants/tree");
     let listed = Command::new("git")
-        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
         .current_dir(root)
         .output()?;
-    for name in String::from_utf8(listed.stdout)?.lines() {
-        let (from, to) = (root.join(name), copy.join(name));
+    ensure!(listed.status.success(), "git lists no files: {}", String::from_utf8_lossy(&listed.stderr));
+    let mut copied = HashSet::new();
+    for name in String::from_utf8(listed.stdout)?.split_terminator('\0') {
+        let (from, to) = (root.join(name), tree.join(name));
         let Ok(bytes) = std::fs::read(&from) else { continue };
-        if std::fs::read(&to).is_ok_and(|there| there == bytes) {
-            continue;
+        if !std::fs::read(&to).is_ok_and(|there| there == bytes) {
+            std::fs::create_dir_all(to.parent().context("a file stands in a folder")?)?;
+            std::fs::write(&to, bytes)?;
+            std::fs::set_permissions(&to, std::fs::metadata(&from)?.permissions())?;
         }
-        std::fs::create_dir_all(to.parent().context("a file stands in a folder")?)?;
-        std::fs::write(&to, bytes)?;
+        copied.insert(to);
+    }
+    remove_others(&tree, &copied)?;
+    Ok(tree)
+}
+
+fn remove_others(folder: &Path, kept: &HashSet<PathBuf>) -> anyhow::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_others(&entry.path(), kept)?;
+        } else if !kept.contains(&entry.path()) {
+            std::fs::remove_file(entry.path())?;
+        }
     }
     Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a proof takes is told to whoever waits for it")]
+fn now() -> Instant {
+    Instant::now()
 }
