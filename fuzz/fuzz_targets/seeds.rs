@@ -89,6 +89,8 @@ fn events() -> io::Result<()> {
 /// What is odd about the last segment of a log that is otherwise sound: where in its header, or in its frames, and what
 /// stands there.
 const ODD: &[(&str, usize, &[u8])] = &[
+    ("number", 32, &[0xff; 8]),
+    ("offset-before", 64, &[0xff; 8]),
     ("epoch", 40, &[0xff; 8]),
     ("first", 48, &[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
     ("last-before", 72, &[0xff; 8]),

@@ -4,6 +4,7 @@
 //!
 //! The ways out of damage stand at `ReadError::Damaged`, and in its words to the operator.
 
+use crate::caps::{COUNT_MAX, SEGMENT_BYTES_MAX};
 use crate::chain::{Segment, damaged};
 use crate::disk::{Disk, Open, is_full, write_all};
 use crate::frame::Flaw;
@@ -201,7 +202,9 @@ fn check_header(
                 && header.first < u64::MAX
                 && header.first - 1 == before.last
                 && before.segment < number
-                && header.epoch >= 1
+                && (1..=COUNT_MAX).contains(&header.epoch)
+                && number <= COUNT_MAX
+                && before.offset <= SEGMENT_BYTES_MAX
                 && (before.segment == 0) == (before.offset == 0);
             if sound { Ok(*header) } else { Err(damage("its header contradicts itself").into()) }
         }

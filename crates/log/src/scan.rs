@@ -104,9 +104,9 @@ impl Source {
         if head.length as usize > FRAME_BYTES_MAX {
             return Ok(Err(Flaw::TooLong));
         }
-        // The length is known to lie within the file by now, so that no bytes on disk can ask for more memory than the file has.
+        // The limit may come from the next segment's header, and the file be shorter: what is not seen yet asks for no memory.
         if let Some(bytes) = into.as_deref_mut() {
-            bytes.reserve(head.length as usize);
+            bytes.reserve((head.length as usize).min(WINDOW_BYTES));
         }
         let mut crc = head.payload_seed();
         let mut offset = at.offset + FRAME_HEADER_BYTES as u64;

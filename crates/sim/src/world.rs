@@ -313,7 +313,17 @@ impl World {
         self.feed(&found)?;
         self.ledger.recovered(&found).map_err(|complaint| format!("after a restart: {complaint}"))?;
         self.born = self.ledger.last_sequence().map_or(0, |sequence| sequence.0);
-        Ok(())
+        self.check_ends()
+    }
+
+    /// What was due has ended before anybody is served, unless the disk has no room for it.
+    fn check_ends(&self) -> Result<(), String> {
+        let engine = self.engine.as_ref().ok_or("no engine")?;
+        let due = self.ledger.due(self.now());
+        if due.is_empty() || engine.no_room().is_some() {
+            return Ok(());
+        }
+        Err(format!("ready, and these are due and have not ended: {due:?}"))
     }
 
     fn feed(&mut self, events: &[Event]) -> Result<(), String> {

@@ -121,9 +121,3 @@ pub(crate) fn read_all(
         }
     }
 }
-
-/// Whether a number in use, or an epoch, is the last that there is: nothing could be written behind it.
-pub(crate) fn has_no_successor(files: &Files) -> bool {
-    let epoch = |bytes: &Vec<u8>| bytes.get(40..48).is_some_and(|epoch| epoch == [0xff; 8]);
-    files.iter().any(|(number, bytes)| *number == u64::MAX || epoch(bytes))
-}
