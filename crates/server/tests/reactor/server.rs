@@ -243,7 +243,7 @@ impl Ledger for Late {
         self.shard.poll()
     }
     fn idle(&mut self) -> Option<Duration> {
-        self.shard.idle()
+        if self.ready.load(Ordering::Acquire) { self.shard.idle() } else { Some(Duration::from_millis(1)) }
     }
     fn fresh_id(&mut self) -> String {
         self.shard.fresh_id()
