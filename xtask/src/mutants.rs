@@ -128,6 +128,27 @@ const MUTANTS: &[Mutant] = &[
         to: "        if self.now % 3 == 0 && matches!(stopped, Some(ExecDone::Refused(_) | ExecDone::Missing)) {\n            self.state.keep();\n            return stopped.take().expect(\"just seen\");\n        }\n        let Some(stopped) = stopped else {\n            self.state.keep();",
         proof: Proof::Sim,
     },
+    Mutant {
+        name: "id forgotten before its last return + retention",
+        file: "crates/core/src/apply.rs",
+        from: "    reservation.touched_at = event.time;",
+        to: "    if event.kind != Kind::Returned {\n        reservation.touched_at = event.time;\n    }",
+        proof: Proof::Sim,
+    },
+    Mutant {
+        name: "P ahead of a record",
+        file: "crates/core/src/unsaved.rs",
+        from: "entry.sequence - 1)",
+        to: "entry.sequence)",
+        proof: Proof::Test("sumun-core", "ledger", "unsaved"),
+    },
+    Mutant {
+        name: "deletion overtaking a new record of the same id",
+        file: "crates/engine/src/keeper/tables.rs",
+        from: "Record::Reservation(r) if leaves =>",
+        to: "Record::Reservation(r) if leaves || r.version == 1 =>",
+        proof: Proof::Sim,
+    },
 ];
 
 impl Proof {

@@ -38,8 +38,8 @@ const MAY_USE: [(&str, &[&str]); 12] = [
 ];
 
 /// All that the core and its vocabulary may bring along: none of it does I/O, reads a clock or serialises.
-const CORE_MAY_USE: [&str; 7] =
-    ["compact_str", "foldhash", "hashbrown", "siphasher", "smallvec", "sumun-wire", "unicode-properties"];
+const CORE_MAY_USE: [&str; 8] =
+    ["compact_str", "fastbloom", "foldhash", "hashbrown", "siphasher", "smallvec", "sumun-wire", "unicode-properties"];
 
 const LINES_MAX: usize = 600;
 

@@ -1,8 +1,8 @@
 //! Decoding: into an event that is used again and again. Whatever the bytes are, it ends with an event or an error.
 
-use crate::EVENT_VERSION;
 use crate::bytes::Reader;
 use crate::encode::type_byte;
+use crate::{EVENT_VERSION, RECORD_VERSION};
 use sumun_core::{
     Event, EventKind, Figures, ItemEntry, LogEntry, LotEntry, LotSums, Move, NONE, Named, ReservationEntry,
     SettingsEntry, Span, UsageEntry,
@@ -11,13 +11,17 @@ use sumun_wire::{Allocation, Ended, Kind, Limit, State};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    #[error("an event ends too early")]
+    #[error("it ends too early")]
     Short,
     #[error("an event of type {0}, which this version does not know: a newer one wrote it")]
     UnknownType(u8),
     #[error("an event of format version {0}, newer than {EVENT_VERSION}: a newer Sumun wrote it")]
     NewerVersion(u8),
-    #[error("not an event: {0}")]
+    #[error("a record of type {0}, which this version does not know: a newer one wrote it")]
+    UnknownRecord(u8),
+    #[error("a record of format version {0}, newer than {RECORD_VERSION}: a newer Sumun wrote it")]
+    NewerRecord(u8),
+    #[error("malformed: {0}")]
     Malformed(&'static str),
 }
 
@@ -105,7 +109,7 @@ fn name(reader: &mut Reader<'_>, event: &mut Event) -> Decoded<Span> {
     Ok(event.add(reader.text()?))
 }
 
-fn flag(byte: u8) -> Decoded<bool> {
+pub(crate) fn flag(byte: u8) -> Decoded<bool> {
     match byte {
         0 => Ok(false),
         1 => Ok(true),
@@ -139,10 +143,8 @@ fn settings(reader: &mut Reader<'_>, event: &mut Event) -> Decoded<()> {
     Ok(())
 }
 
-fn reservation(reader: &mut Reader<'_>, event: &mut Event) -> Decoded<()> {
-    let id = name(reader, event)?;
-    let version = reader.small()?;
-    let flags = reader.byte()?;
+/// State, how it ended, tombstone, reserved with capture.
+pub(crate) fn flags(flags: u8) -> Decoded<(State, Option<Ended>, bool, bool)> {
     if flags > 127 {
         return Err(DecodeError::Malformed("a reservation with unknown flags"));
     }
@@ -160,6 +162,13 @@ fn reservation(reader: &mut Reader<'_>, event: &mut Event) -> Decoded<()> {
         2 => Some(Ended::Released),
         _ => Some(Ended::Expired),
     };
+    Ok((state, ended, flags & 1 << 5 != 0, flags & 1 << 6 != 0))
+}
+
+fn reservation(reader: &mut Reader<'_>, event: &mut Event) -> Decoded<()> {
+    let id = name(reader, event)?;
+    let version = reader.small()?;
+    let (state, ended, tombstone, capture) = flags(reader.byte()?)?;
     let age = reader.number()?;
     let created_at = event.time.checked_sub(age).ok_or(DecodeError::Malformed("begun before time"))?;
     let after = |ttl: u64| created_at.checked_add(ttl).ok_or(DecodeError::Malformed("an end beyond time"));
@@ -172,8 +181,8 @@ fn reservation(reader: &mut Reader<'_>, event: &mut Event) -> Decoded<()> {
         version,
         state,
         ended,
-        tombstone: flags & 1 << 5 != 0,
-        capture: flags & 1 << 6 != 0,
+        tombstone,
+        capture,
         created_at,
         expires_at,
         needed_until,

@@ -98,24 +98,28 @@ fn settings(event: &Event, out: &mut Vec<u8>) {
     name(event, settings.metadata, out);
 }
 
-fn reservation(event: &Event, out: &mut Vec<u8>) {
-    let entry = &event.reservation;
-    name(event, entry.id, out);
-    put(out, u64::from(entry.version));
-    let state = match entry.state {
+pub(crate) const fn flags_byte(state: State, ended: Option<Ended>, tombstone: bool, capture: bool) -> u8 {
+    let state = match state {
         State::Held => 0,
         State::Captured => 1,
         State::PartiallyCaptured => 2,
         State::Released => 3,
         State::Expired => 4,
     };
-    let ended = match entry.ended {
+    let ended = match ended {
         None => 0,
         Some(Ended::Captured) => 1,
         Some(Ended::Released) => 2,
         Some(Ended::Expired) => 3,
     };
-    out.push(state | ended << 3 | u8::from(entry.tombstone) << 5 | u8::from(entry.capture) << 6);
+    state | ended << 3 | (tombstone as u8) << 5 | (capture as u8) << 6
+}
+
+fn reservation(event: &Event, out: &mut Vec<u8>) {
+    let entry = &event.reservation;
+    name(event, entry.id, out);
+    put(out, u64::from(entry.version));
+    out.push(flags_byte(entry.state, entry.ended, entry.tombstone, entry.capture));
     put(out, event.time - entry.created_at);
     put_optional(out, entry.expires_at.map(|at| at - entry.created_at));
     put_optional(out, entry.needed_until);

@@ -36,10 +36,12 @@ mod bytes;
 mod decode;
 mod encode;
 mod outside;
+mod record;
 
 pub use decode::{DecodeError, decode, next_event};
 pub use encode::encode;
 pub use outside::outside;
+pub use record::{RECORD_VERSION, decode_record, encode_record};
 
 /// The newest version of an event that is written, and read.
 pub const EVENT_VERSION: u8 = 1;

@@ -42,7 +42,7 @@ fn take(draft: &mut Draft<'_>, item: u32, number: u32, line: &Line<'_>, command:
     let state = draft.state;
     let mut left = line.quantity;
     if let Some(lot) = line.lot {
-        match state.find_lot(item, lot) {
+        match state.find_lot(item, lot, draft.event.time) {
             Found::At(slot) => take_lot(draft, item, number, slot, line, command, &mut left),
             Found::Absent => {}
             Found::Unknown => unreachable!("named lots were asked for before"),
@@ -57,7 +57,11 @@ fn take(draft: &mut Draft<'_>, item: u32, number: u32, line: &Line<'_>, command:
         take_lot(draft, item, number, *slot, line, command, &mut left);
     }
     if left > 0 && line.location.is_none() {
-        let loose = if state.items[item].has_lots() { loose_free(draft, item) } else { left };
+        let loose = if state.items[item].has_lots(draft.event.time, state.retention_ms) {
+            loose_free(draft, item)
+        } else {
+            left
+        };
         let quantity = left.min(loose);
         if quantity > 0 {
             draft.shift(number, item, NONE, quantity as i64, shift(quantity, command.capture));

@@ -1,8 +1,8 @@
 //! Every bound of the core that the contract does not already name (those are `sumun_wire::limits`).
 
 /// Slots of a slab that are allocated at once. A chunk is touched page by page, as it fills.
-pub const SLAB_CHUNK: usize = 65_536;
-/// Sub-tables of an index: one of them rehashes at a time, so that 10 million entries cost no more than 40,000 moves.
+pub const SLAB_CHUNK: usize = 16_384;
+/// Sub-tables of an index: one of them rehashes at a time, so that 10 million entries cost no more than 60,000 moves.
 pub const INDEX_TABLES: usize = 256;
 /// Seconds that the coarse timer ring spans: the longest ttl, and two months by which the ring may lag after a sleep of
 /// the machine.
@@ -15,3 +15,14 @@ pub const USAGE_PRECISION: u64 = 1_000;
 pub const USAGE_BUCKETS_MERGE: usize = 32;
 /// Lots of an event that are looked through one by one; more of them are found by a table.
 pub const LOTS_LOOKED_THROUGH: usize = 16;
+/// Entries of the queue of unsaved records that are allocated at once.
+pub const UNSAVED_CHUNK: usize = 4_096;
+/// Keys that the first part of a filter takes; each further part takes twice as many.
+pub const FILTER_KEYS_MIN: usize = 16_384;
+/// Bits a key of a filter, and hashes: one key in 300 that was never seen costs a read.
+pub const FILTER_BITS: usize = 12;
+pub const FILTER_HASHES: u32 = 8;
+/// Open reservations that a start sorts at once by their begin; runs of so many are merged.
+pub const BEGINS_RUN: usize = 65_536;
+/// Hashes of a sub-table that count as one look when a page of all reservations is told.
+pub const PAGE_HASHES_PER_LOOK: usize = 64;

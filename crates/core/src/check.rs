@@ -1,8 +1,10 @@
 //! Invariants over several records, checked whole: when a replay is complete, and by the simulation after every step.
 
 use crate::event::NONE;
+use crate::lists::Of;
 use crate::state::State;
 use alloc::vec;
+use alloc::vec::Vec;
 use sumun_wire::State as Status;
 
 impl State {
@@ -22,14 +24,17 @@ impl State {
                 }
                 if take.counted && take.left() > 0 {
                     let holder = &self.holders[reservation.holder].name;
-                    let crate::state::Found::At(usage) = self.find_usage(take.item, holder) else {
-                        panic!("LIMIT-1: the usage of a holder who holds something is in memory")
-                    };
-                    held[usage as usize] += take.left();
+                    // After a start it is read when it is first named.
+                    if let Some(usage) = self.slot_of_usage(take.item, holder) {
+                        held[usage as usize] += take.left();
+                    }
                 }
             }
         }
         assert!(open == self.open, "RSV-1: open reservations are counted");
+        for (slot, item) in self.items.iter() {
+            assert!(item.held == reserved[slot as usize], "STOCK-1: what open lines hold is counted");
+        }
         for (slot, item) in self.items.iter().filter(|(_, item)| item.known) {
             item.figures.check();
             assert!(item.figures.reserved == reserved[slot as usize], "STOCK-1: reserved is the sum of open lines");
@@ -45,9 +50,45 @@ impl State {
         for (slot, lot) in self.lots.iter().filter(|(_, lot)| lot.known) {
             assert!(lot.reserved == in_lots[slot as usize], "STOCK-1: a lot's reserved is the sum of open lines");
         }
+        if self.armed && self.begins.is_empty() {
+            self.check_lists();
+        }
         for (slot, usage) in self.usages.iter() {
             assert!(usage.held == held[slot as usize], "LIMIT-1: held is the sum of the holder's open lines");
         }
+    }
+}
+
+impl State {
+    /// Each open reservation stands once in the list of each of its items and of its holder, in the order of begins.
+    fn check_lists(&self) {
+        let mut expected = 0;
+        for (_, reservation) in self.reservations.iter().filter(|(_, r)| r.state == Status::Held) {
+            let mut items: Vec<u32> = (0..reservation.lines()).map(|at| reservation.line(at).0).collect();
+            items.sort_unstable();
+            items.dedup();
+            expected += items.len() + usize::from(reservation.holder != NONE);
+        }
+        let items = self.items.iter().map(|(slot, _)| Of::Item(slot));
+        let listed: usize =
+            items.chain(self.holders.iter().map(|(slot, _)| Of::Holder(slot))).map(|of| self.walk(of)).sum();
+        assert!(listed == expected, "RSV-1: what is held stands in its lists");
+    }
+    fn walk(&self, of: Of) -> usize {
+        let (mut count, mut previous, mut at) = (0, NONE, self.list(of).first);
+        while at != NONE {
+            let reservation = &self.reservations[at];
+            let is_of = match of {
+                Of::Item(item) => (0..reservation.lines()).any(|line| reservation.line(line).0 == item),
+                Of::Holder(holder) => reservation.holder == holder,
+            };
+            let is_later = previous == NONE || self.reservations[previous].begun() < reservation.begun();
+            let is_linked = reservation.links(of).previous() == previous;
+            assert!(reservation.state == Status::Held && is_of && is_later && is_linked, "a list holds what it says");
+            (count, previous, at) = (count + 1, at, reservation.links(of).next());
+        }
+        assert!(self.list(of).last == previous, "a list ends where it says");
+        count
     }
 }
 

@@ -1,258 +1,417 @@
 //! Records that leave memory and come back. A record that is not in memory is *missing*: deciding asks for it by key.
 //!
-//! A slot that records in memory still point at stays, with its name and nothing else.
+//! What the store holds and nothing needs may leave: a hand passes over each table, some slots a step. What was looked
+//! at since it passed last stays once more. A slot that records in memory still point at stays, with its name and
+//! nothing else.
+//! Cost: a flag's look a slot that the hand passes.
 
 use crate::event::NONE;
 use crate::item::Item;
 use crate::lot::Lot;
-use crate::reservation::{Body, Reservation};
-use crate::state::{Found, Movement, State, heap_of};
+use crate::record::{self, Key, Record, body};
+use crate::reservation::{Life, Mark, Marks, Places, Reservation};
+use crate::state::{Movement, State, heap_of};
+use crate::timers::Place;
+use crate::unsaved::Table;
 use crate::usage::Usage;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use smallvec::SmallVec;
 use sumun_wire::{Name, State as Status};
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Key {
-    /// An item, with its lots that have units.
-    Item(Name),
-    /// A lot without units.
-    Lot(Name, Name),
-    Reservation(Name),
-    Movement(Name, Name),
-    Usage(Name, Name),
+/// Where the hand stands in each table.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Hand {
+    table: u8,
+    slot: u32,
 }
 
-/// A record outside of memory: slots are of this run, so what they point at is told by name beside them.
-#[derive(Clone, Debug)]
-pub struct Record(Kept);
-
-#[derive(Clone, Debug)]
-enum Kept {
-    Item(Box<Item>, Vec<Lot>),
-    Lot(Box<Lot>),
-    Reservation { reservation: Box<Reservation>, holder: Option<Name>, items: Vec<Name>, lots: Vec<Option<Name>> },
-    Movement(Box<Movement>),
-    Usage(Box<Usage>),
-}
+const HAND_TABLES: [Table; 5] = [Table::Reservation, Table::Movement, Table::Usage, Table::Lot, Table::Item];
 
 impl State {
-    /// A key whose record may leave memory, by number: for whoever picks at random. `None` when that one may not.
-    pub fn evictable(&self, number: u64) -> Option<Key> {
-        let pick = |len: u32| (len > 0).then(|| (number / 5 % u64::from(len)) as u32);
-        match number % 5 {
-            0 => {
-                let item = self.items.get(pick(self.items.end())?)?;
-                let free = item.known && item.figures.version > 0 && item.figures.reserved == 0;
-                (free && item.next_end() == u64::MAX).then(|| Key::Item(item.sku.clone()))
+    /// Moves the hand over `slots` slots: what may leave, and was not looked at since the hand passed last, leaves.
+    /// `saved` is the sequence up to which the store holds all events.
+    pub fn evict(&mut self, saved: u64, now: u64, slots: u32) {
+        for _ in 0..slots {
+            let table = HAND_TABLES[self.hand.table as usize];
+            let end = match table {
+                Table::Item => self.items.end(),
+                Table::Lot => self.lots.end(),
+                Table::Reservation => self.reservations.end(),
+                Table::Movement => self.movements.end(),
+                Table::Usage => self.usages.end(),
+            };
+            if self.hand.slot >= end {
+                self.hand = Hand { table: (self.hand.table + 1) % HAND_TABLES.len() as u8, slot: 0 };
+                continue;
             }
-            1 => {
-                let lot = self.lots.get(pick(self.lots.end())?)?;
-                let free = lot.known && lot.exists() && lot.on_hand == 0;
-                free.then(|| Key::Lot(self.items[lot.item].sku.clone(), lot.id.clone()))
-            }
-            2 => {
-                let reservation = self.reservations.get(pick(self.reservations.end())?)?;
-                (reservation.state != Status::Held).then(|| Key::Reservation(reservation.id.clone()))
-            }
-            3 => {
-                let movement = self.movements.get(pick(self.movements.end())?)?;
-                Some(Key::Movement(self.items[movement.item].sku.clone(), movement.id.clone()))
-            }
-            _ => {
-                let usage = self.usages.get(pick(self.usages.end())?)?;
-                let key = || Key::Usage(self.items[usage.item].sku.clone(), self.holders[usage.holder].name.clone());
-                (usage.held == 0 && usage.sequence > 0).then(key)
+            let slot = self.hand.slot;
+            self.hand.slot += 1;
+            if self.may_leave(table, slot, saved, now) {
+                self.drop_record(table, slot);
             }
         }
     }
 
-    /// Takes a record out of memory. Only what `evictable` named may go.
-    pub fn evict(&mut self, key: &Key) -> Record {
-        let hash = self.cold_hash(key);
-        let record = match key {
-            Key::Item(sku) => self.evict_item(sku),
-            Key::Lot(sku, lot) => {
-                let slot = self.slot_of_lot(sku, lot);
-                let kept = Kept::Lot(Box::new(self.lots[slot].clone()));
-                self.lots[slot].known = false;
-                self.drop_lot(slot);
-                kept
-            }
-            Key::Reservation(id) => self.evict_reservation(id),
-            Key::Movement(sku, id) => {
-                let item = self.item_slot(sku);
-                let Found::At(slot) = self.find_movement(item, id) else { panic!("{key:?} is in memory") };
-                self.movement_index.remove(self.movement_hash(item, id), slot);
-                let movement = self.movements.remove(slot);
-                self.heap -= heap_of(&movement.id);
-                self.release_item(item);
-                Kept::Movement(Box::new(movement))
-            }
-            Key::Usage(sku, holder) => {
-                let item = self.item_slot(sku);
-                let Found::At(slot) = self.find_usage(item, holder) else { panic!("{key:?} is in memory") };
-                self.usage_index.remove(self.usage_hash(item, holder), slot);
-                let usage = self.usages.remove(slot);
-                self.heap -= usage.heap_bytes();
-                self.release_holder(usage.holder);
-                self.release_item(item);
-                Kept::Usage(Box::new(usage))
-            }
+    /// A record by number leaves memory, if it may: for whoever picks at random.
+    pub fn evict_any(&mut self, number: u64, saved: u64) -> bool {
+        let table = HAND_TABLES[(number % HAND_TABLES.len() as u64) as usize];
+        let end = match table {
+            Table::Item => self.items.end(),
+            Table::Lot => self.lots.end(),
+            Table::Reservation => self.reservations.end(),
+            Table::Movement => self.movements.end(),
+            Table::Usage => self.usages.end(),
         };
-        self.cold.insert(hash);
-        Record(record)
+        let slot = (number / HAND_TABLES.len() as u64 % u64::from(end.max(1))) as u32;
+        let may = (0..2).any(|_| self.may_leave(table, slot, saved, 0));
+        if may {
+            self.drop_record(table, slot);
+        }
+        may
     }
 
-    fn evict_item(&mut self, sku: &Name) -> Kept {
-        let slot = self.item_slot(sku);
+    /// Takes a record out of memory if it may leave: `true` when it did. For whoever picks at random.
+    pub fn evict_key(&mut self, key: &Key, saved: u64) -> bool {
+        let Some((table, slot)) = self.find_key(key) else { return false };
+        let may = (0..2).any(|_| self.may_leave(table, slot, saved, 0));
+        if may {
+            self.drop_record(table, slot);
+        }
+        may
+    }
+
+    fn may_leave(&self, table: Table, slot: u32, saved: u64, now: u64) -> bool {
+        match table {
+            Table::Item => {
+                let Some(item) = self.items.get(slot).filter(|item| item.known && item.figures.version > 0) else {
+                    return false;
+                };
+                let free = item.figures.reserved == 0 && item.next_end() == u64::MAX && item.open == 0;
+                let clean =
+                    !item.unsaved && item.sequence.max(item.stamped) <= saved && self.lots_are_clean(item, saved);
+                free && clean && !item.used.take() && !self.away.is_pinned(item.hash)
+            }
+            Table::Lot => {
+                let Some(lot) = self.lots.get(slot).filter(|lot| lot.known && lot.exists()) else { return false };
+                // A lot with units leaves with its item; that an item has an open lot is counted.
+                let free = lot.on_hand == 0 && lot.open == 0 && !lot.unsaved && lot.sequence <= saved;
+                free && !self.away.is_pinned(self.lot_hash(lot.item, &lot.id))
+            }
+            Table::Reservation => {
+                let Some(r) = self.reservations.get(slot).filter(|r| r.state != Status::Held) else { return false };
+                let free = !r.marks.has(Mark::Unsaved) && r.sequence <= saved;
+                let old = !self.is_remembered(r.touched_at(), now);
+                free && (old || !r.marks.set(Mark::Used, false)) && !self.away.is_pinned(self.reservation_hash(&r.id))
+            }
+            Table::Movement => {
+                let Some(movement) = self.movements.get(slot) else { return false };
+                let free = !movement.unsaved && movement.sequence <= saved;
+                free && !self.away.is_pinned(self.movement_hash(movement.item, &movement.id))
+            }
+            Table::Usage => {
+                let Some(usage) = self.usages.get(slot) else { return false };
+                let free = usage.held == 0 && !usage.unsaved && usage.sequence <= saved && usage.sequence > 0;
+                let pinned = || {
+                    let holder = &self.holders[usage.holder].name;
+                    self.away.is_pinned(self.usage_hash(usage.item, holder))
+                };
+                free && !usage.used.take() && !pinned()
+            }
+        }
+    }
+
+    fn lots_are_clean(&self, item: &Item, saved: u64) -> bool {
+        let lists = item.lots.iter();
+        lists.flat_map(|lots| lots.fresh.iter().chain(&lots.ended)).all(|slot| {
+            let lot = &self.lots[*slot];
+            !lot.unsaved && lot.sequence <= saved
+        })
+    }
+
+    fn drop_record(&mut self, table: Table, slot: u32) {
+        match table {
+            Table::Item => self.drop_item_record(slot),
+            Table::Lot => self.drop_lot_record(slot),
+            Table::Reservation => self.drop_reservation(slot),
+            Table::Movement => self.drop_movement(slot),
+            Table::Usage => self.drop_usage(slot),
+        }
+    }
+    pub(crate) fn drop_movement(&mut self, slot: u32) {
+        let movement = &self.movements[slot];
+        let (item, hash) = (movement.item, self.movement_hash(movement.item, &movement.id));
+        self.movement_index.remove(hash, slot);
+        let movement = self.movements.remove(slot);
+        self.heap -= heap_of(&movement.id);
+        self.release_item(item);
+    }
+    pub(crate) fn drop_usage(&mut self, slot: u32) {
+        let usage = &self.usages[slot];
+        let item = usage.item;
+        let hash = self.usage_hash(item, &self.holders[usage.holder].name);
+        self.usage_index.remove(hash, slot);
+        let usage = self.usages.remove(slot);
+        self.heap -= usage.heap_bytes();
+        self.release_holder(usage.holder);
+        self.release_item(item);
+    }
+
+    fn drop_item_record(&mut self, slot: u32) {
         let lists = self.items[slot].lots.take().unwrap_or_default();
         let slots: Vec<u32> = lists.ended.iter().chain(&lists.fresh).copied().collect();
-        let lots = slots.iter().map(|lot| self.lots[*lot].clone()).collect();
-        let kept = Kept::Item(Box::new(self.items[slot].clone()), lots);
         for lot in slots {
             self.unschedule_lot(lot);
-            self.lots[lot].known = false;
-            self.drop_lot(lot);
+            self.drop_lot_record(lot);
         }
         self.heap -= self.items[slot].metadata.take().map_or(0, |text| text.len());
-        self.items[slot].known = false;
+        let item = &mut self.items[slot];
+        // What is not known holds nothing of an event: whoever reads it takes all from the store.
+        (item.known, item.configured, item.hidden) = (false, false, false);
+        (item.sequence, item.stamped) = (0, 0);
         self.drop_item(slot);
-        kept
     }
-
-    fn evict_reservation(&mut self, id: &Name) -> Kept {
-        let Found::At(slot) = self.find_reservation(id) else { panic!("{id} is in memory") };
-        let reservation = &self.reservations[slot];
-        let holder = (reservation.holder != NONE).then(|| self.holders[reservation.holder].name.clone());
-        let slots: Vec<u32> = (0..reservation.lines()).map(|at| reservation.line(at).0).collect();
-        let items = slots.iter().map(|item| self.items[*item].sku.clone()).collect();
-        let takes = (0..reservation.takes()).map(|at| reservation.take(at).lot);
-        let lot_slots: Vec<u32> = takes.collect();
-        let lots = lot_slots.iter().map(|lot| (*lot != NONE).then(|| self.lots[*lot].id.clone())).collect();
-        let reservation = Box::new(self.remove_reservation(slot));
-        lot_slots.into_iter().filter(|lot| *lot != NONE).for_each(|lot| self.drop_lot(lot));
-        slots.into_iter().for_each(|item| self.drop_item(item));
-        Kept::Reservation { reservation, holder, items, lots }
-    }
-
-    /// Puts a record where deciding will find it; `None`: there is none.
-    pub fn install(&mut self, key: &Key, record: Option<Record>) {
-        let hash = self.cold_hash(key);
-        self.cold.remove(&hash);
-        match (key, record.map(|record| record.0)) {
-            (Key::Item(sku), Some(Kept::Item(item, lots))) => self.install_item(sku, *item, lots),
-            (Key::Lot(sku, id), Some(Kept::Lot(lot))) => {
-                let item = self.item_slot(sku);
-                let slot = self.lot_slot(item, id);
-                self.put_lot(slot, Lot { item, ..*lot });
-            }
-            (Key::Reservation(_), Some(Kept::Reservation { reservation, holder, items, lots })) => {
-                self.install_reservation(*reservation, holder, &items, &lots);
-            }
-            (Key::Movement(sku, id), Some(Kept::Movement(movement))) => {
-                let item = self.item_slot(sku);
-                self.items[item].refs += 1;
-                self.heap += heap_of(&movement.id);
-                let slot = self.movements.insert(Movement { item, ..*movement });
-                self.moved += self.movement_index.insert(self.movement_hash(item, id), slot);
-            }
-            (Key::Usage(sku, name), Some(Kept::Usage(usage))) => {
-                let item = self.item_slot(sku);
-                let slot = self.usage_slot(item, name);
-                let holder = self.usages[slot].holder;
-                self.heap += usage.heap_bytes();
-                self.usages[slot] = usage.moved_to(item, holder);
-            }
-            (Key::Item(sku), None) => {
-                let slot = self.item_slot(sku);
-                self.items[slot].known = true;
-            }
-            (Key::Lot(sku, id), None) => {
-                let slot = self.slot_of_lot(sku, id);
-                self.lots[slot].known = true;
-            }
-            (Key::Reservation(_) | Key::Movement(..) | Key::Usage(..), None) => {}
-            (key, Some(_)) => panic!("a record of another kind than {key:?}"),
-        }
-    }
-
-    fn install_item(&mut self, sku: &Name, item: Item, lots: Vec<Lot>) {
-        let slot = self.item_slot(sku);
-        self.heap -= self.items[slot].heap_bytes();
-        self.heap += item.heap_bytes();
-        self.items[slot] = Item { refs: self.items[slot].refs, known: true, ..item };
-        for lot in lots {
-            let at = self.lot_slot(slot, &lot.id);
-            self.put_lot(at, Lot { item: slot, known: true, ..lot });
-            self.items[slot].place(at, &self.lots);
-            self.schedule_lot(at);
-        }
-    }
-
-    fn put_lot(&mut self, slot: u32, lot: Lot) {
+    fn drop_lot_record(&mut self, slot: u32) {
         self.heap -= self.lots[slot].heap_bytes();
-        self.heap += lot.heap_bytes();
-        self.lots[slot] = Lot { refs: self.lots[slot].refs, ..lot };
+        self.lots[slot].forget();
+        self.heap += self.lots[slot].heap_bytes();
+        self.drop_lot(slot);
     }
 
-    fn install_reservation(&mut self, mut r: Reservation, holder: Option<Name>, items: &[Name], lots: &[Option<Name>]) {
-        let items: Vec<u32> = items.iter().map(|sku| self.item_slot(sku)).collect();
-        r.holder = holder.map_or(NONE, |name| self.holder_slot(&name));
-        if r.holder != NONE {
-            self.holders[r.holder].refs += 1;
+    pub(crate) fn drop_reservation(&mut self, slot: u32) {
+        self.reservation_index.remove(self.hashing.name(&self.reservations[slot].id), slot);
+        self.drop_unindexed(slot);
+    }
+    pub(crate) fn drop_unindexed(&mut self, slot: u32) {
+        let reservation = self.remove_reservation(slot);
+        self.drop_named(&reservation);
+    }
+    /// Gives up what a reservation that is gone was the last to point at.
+    pub(crate) fn drop_named(&mut self, reservation: &Reservation) {
+        for take in reservation.all_takes().filter(|take| take.lot != NONE) {
+            self.drop_lot(take.lot);
         }
-        match &mut r.body {
-            Body::Empty => {}
-            Body::One { item, .. } => *item = items[0],
-            Body::Many(many) => {
-                for (line, item) in many.lines.iter_mut().zip(&items) {
-                    line.item = *item;
-                }
-                for (take, lot) in many.takes.iter_mut().zip(lots) {
-                    take.item = items[take.line as usize];
-                    take.lot = lot.as_ref().map_or(NONE, |lot| self.lot_slot(take.item, lot));
-                }
+        (0..reservation.lines()).for_each(|at| self.drop_item(reservation.line(at).0));
+    }
+
+    /// Puts a record where deciding will find it, unless memory has a newer one; an item comes with its lots that have
+    /// units. None: there is none. Either way the key is pinned, once a call, until `unpin`.
+    pub fn install(&mut self, key: &Key, records: &[Record<'_>]) {
+        for record in records {
+            match record {
+                Record::Item(item) => self.install_item(item),
+                Record::Lot(lot) => self.install_lot(lot),
+                Record::Reservation(r) => self.install_reservation(r),
+                Record::Movement(movement) => self.install_movement(movement),
+                Record::Usage(usage) => self.install_usage(usage),
             }
         }
-        self.insert_reservation(r);
+        // A slot that others point at says itself that there is no record.
+        match (key, records) {
+            (Key::Item(sku), []) => {
+                if let Some(slot) = self.slot_of_item(sku) {
+                    self.items[slot].known = true;
+                }
+            }
+            (Key::Lot(sku, lot), []) => {
+                if let Some(slot) = self.slot_of_item(sku).and_then(|item| self.slot_of_lot(item, lot)) {
+                    self.lots[slot].known = true;
+                }
+            }
+            (Key::Reservation(_) | Key::Movement(..) | Key::Usage(..), []) | (_, [_, ..]) => {}
+        }
+        self.away.read(self.key_hash(key));
+        self.away.pin(self.key_hash(key), self.find_key(key).is_some());
+    }
+    pub fn unpin(&mut self, key: &Key) {
+        self.away.unpin(self.key_hash(key));
     }
 
-    fn slot_of_lot(&mut self, sku: &Name, lot: &Name) -> u32 {
-        let item = self.item_slot(sku);
-        self.lot_slot(item, lot)
+    /// A start: an open reservation as the store has it.
+    pub fn install_open(&mut self, record: &Record<'_>) {
+        if let Record::Reservation(r) = record {
+            self.install_reservation(r);
+        }
     }
+
+    fn install_item(&mut self, r: &record::Item<'_>) {
+        let slot = self.item_slot(r.sku);
+        if self.items[slot].known {
+            self.items[slot].filed = true;
+            return;
+        }
+        self.heap -= self.items[slot].heap_bytes();
+        let item = &mut self.items[slot];
+        // What the tail of a replay said of it is newer.
+        if r.sequence > item.sequence {
+            item.sequence = r.sequence;
+            item.figures = r.figures;
+            item.kind = r.kind;
+        }
+        if !item.configured {
+            item.hidden |= r.hidden;
+            item.counts = r.counts;
+            item.allocation = r.allocation;
+            item.limit = r.limit;
+            item.safety_stock = r.safety_stock;
+            item.backorder_limit = r.backorder_limit;
+            item.metadata = r.metadata.map(Box::from);
+        }
+        item.lots_touched_at = item.lots_touched_at.max(r.lots_touched_at);
+        (item.known, item.filed) = (true, true);
+        self.items[slot].sort_lots(&self.lots);
+        self.heap += self.items[slot].heap_bytes();
+        // Before that an item may be older than its neighbours.
+        if self.armed {
+            let item = &self.items[slot];
+            assert!(item.figures.reserved == item.held, "STOCK-1: reserved is the sum of open lines");
+        }
+    }
+
+    fn install_lot(&mut self, r: &record::Lot<'_>) {
+        let item = self.item_slot(r.sku);
+        let slot = self.lot_slot(item, r.lot);
+        // What a generation held, or none did, may be older than what came with the item.
+        if self.lots[slot].known && self.lots[slot].sequence >= r.sequence {
+            return;
+        }
+        self.heap -= self.lots[slot].heap_bytes();
+        let lot = &mut self.lots[slot];
+        *lot = Lot {
+            known: true,
+            ended: r.ended,
+            location: r.location.map(Name::from),
+            expires_at: r.expires_at,
+            first: r.first,
+            on_hand: r.on_hand,
+            reserved: r.reserved,
+            sequence: r.sequence,
+            touched_at: r.touched_at,
+            unsaved: false,
+            id: core::mem::take(&mut lot.id),
+            item,
+            refs: lot.refs,
+            open: lot.open,
+        };
+        self.heap += self.lots[slot].heap_bytes();
+        if self.lots[slot].on_hand > 0 {
+            self.items[item].place(slot, &self.lots);
+            self.schedule_lot(slot);
+        }
+    }
+
+    fn install_reservation(&mut self, r: &record::Reservation<'_>) {
+        if let Some(slot) = self.slot_of_reservation(r.id) {
+            if r.state == Status::Held {
+                self.reservations[slot].marks.set(Mark::Filed, true);
+            }
+            return;
+        }
+        let items: SmallVec<[u32; 2]> = r.lines.iter().map(|line| self.item_slot(line.sku)).collect();
+        let lot_of = |state: &mut State, take: &record::Take<'_>| {
+            take.lot.map_or(NONE, |lot| state.lot_slot(items[take.line as usize], lot))
+        };
+        let lots: SmallVec<[u32; 2]> = r.takes.iter().map(|take| lot_of(self, take)).collect();
+        let holder = r.holder.map_or(NONE, |holder| self.holder_slot(holder));
+        if holder != NONE {
+            self.holders[holder].refs += 1;
+        }
+        self.insert_reservation(Reservation {
+            id: r.id.into(),
+            body: body(r, &items, &lots),
+            created_at: r.created_at,
+            expires_at: r.expires_at.unwrap_or(u64::MAX),
+            sequence: r.sequence,
+            life: if r.state == Status::Held {
+                Life::Open(Places::UNSET)
+            } else {
+                Life::Ended { touched_at: r.touched_at }
+            },
+            holder,
+            state: r.state,
+            ended: r.ended,
+            timer: Place::Unset,
+            marks: Marks::of(&[
+                (Mark::Tombstone, r.tombstone),
+                (Mark::Capture, r.capture),
+                (Mark::Counted, r.takes.first().is_some_and(|take| take.counted)),
+                (Mark::Filed, r.state == Status::Held),
+                (Mark::Used, true),
+            ]),
+        });
+    }
+
+    fn install_movement(&mut self, r: &record::Movement<'_>) {
+        let item = self.item_slot(r.sku);
+        if self.slot_of_movement(item, r.id).is_some() {
+            return;
+        }
+        self.insert_movement(Movement {
+            item,
+            id: r.id.into(),
+            digest: r.digest,
+            answer: r.answer,
+            sequence: r.sequence,
+            made_at: r.made_at,
+            unsaved: false,
+        });
+    }
+
+    fn install_usage(&mut self, r: &record::Usage<'_>) {
+        let item = self.item_slot(r.sku);
+        if let Some(slot) = self.slot_of_usage(item, r.holder) {
+            self.usages[slot].filed = true;
+            return;
+        }
+        let slot = self.usage_slot(item, r.holder);
+        let usage = &mut self.usages[slot];
+        *usage = Usage::from_record(usage.item, usage.holder, r);
+        self.heap += self.usages[slot].heap_bytes();
+    }
+
     fn drop_lot(&mut self, slot: u32) {
-        let Some(lot) = self.lots.get(slot).filter(|lot| !lot.known && lot.refs == 0) else { return };
+        let Some(lot) = self.lots.get(slot).filter(|lot| lot.refs == 0 && !(lot.known && lot.exists())) else { return };
         let (item, hash) = (lot.item, self.lot_hash(lot.item, &lot.id));
-        self.cold.insert(hash);
         self.lot_index.remove(hash, slot);
         let lot = self.lots.remove(slot);
         self.heap -= lot.heap_bytes();
         self.release_item(item);
     }
-    fn release_item(&mut self, slot: u32) {
+    pub(crate) fn release_item(&mut self, slot: u32) {
         self.items[slot].refs -= 1;
         self.drop_item(slot);
     }
     fn drop_item(&mut self, slot: u32) {
-        if self.items.get(slot).is_none_or(|item| item.known || item.refs > 0) {
+        if self.items.get(slot).is_none_or(|item| item.known || item.sequence > 0 || item.refs > 0) {
             return;
         }
         let item = self.items.remove(slot);
         self.heap -= item.heap_bytes();
         self.item_index.remove(item.hash, slot);
-        self.cold.insert(item.hash);
     }
 
-    fn cold_hash(&self, key: &Key) -> u64 {
+    pub(crate) fn find_key(&self, key: &Key) -> Option<(Table, u32)> {
+        let item = |sku: &str| self.slot_of_item(sku);
+        match key {
+            Key::Item(sku) => item(sku).filter(|slot| self.items[*slot].known).map(|slot| (Table::Item, slot)),
+            Key::Lot(sku, lot) => {
+                let slot = self.slot_of_lot(item(sku)?, lot)?;
+                self.lots[slot].known.then_some((Table::Lot, slot))
+            }
+            Key::Reservation(id) => Some((Table::Reservation, self.slot_of_reservation(id)?)),
+            Key::Movement(sku, id) => Some((Table::Movement, self.slot_of_movement(item(sku)?, id)?)),
+            Key::Usage(sku, holder) => Some((Table::Usage, self.slot_of_usage(item(sku)?, holder)?)),
+        }
+    }
+    /// What filters and the store know a key by.
+    pub fn key_hash(&self, key: &Key) -> u64 {
         let item = |sku: &Name| self.hashing.name(sku);
         match key {
             Key::Item(sku) => item(sku),
-            Key::Lot(sku, lot) => self.hashing.pair(item(sku) ^ 0x6c6f74, lot),
-            Key::Reservation(id) => self.hashing.pair(self.hashing.name(id), "reservation"),
-            Key::Movement(sku, id) => self.hashing.pair(item(sku) ^ 0x6d6f76, id),
-            Key::Usage(sku, holder) => self.hashing.pair(item(sku) ^ 0x757361, holder),
+            Key::Lot(sku, lot) => self.hashing.lot(item(sku), lot),
+            Key::Reservation(id) => self.reservation_hash(id),
+            Key::Movement(sku, id) => self.hashing.movement(item(sku), id),
+            Key::Usage(sku, holder) => self.hashing.usage(item(sku), holder),
         }
     }
 }

@@ -2,11 +2,13 @@
 //! STOCK-1, STOCK-2: asserted whenever figures are set.
 
 use crate::event::{Figures, SettingsEntry};
+use crate::links::List;
 use crate::lot::Lot;
 use crate::slab::Slab;
 use crate::state::heap_of;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use sumun_wire::{Allocation, Kind, Limit, Name};
 
 #[derive(Clone, Debug)]
@@ -15,7 +17,8 @@ pub(crate) struct Item {
     pub(crate) hash: u64,
     /// Records in memory that point at this slot: it is not given up while there are any.
     pub(crate) refs: u32,
-    /// Whether the record is in memory. What is known and has version 0 is known not to exist.
+    /// Whether the record is in memory. What is known and has version 0 is known not to exist; what is not known and
+    /// has a sequence took its figures from the tail of a replay, and nothing else yet.
     pub(crate) known: bool,
     pub(crate) hidden: bool,
     /// Whether holders' quantities count: the item has, or once had, a limit.
@@ -29,7 +32,23 @@ pub(crate) struct Item {
     /// Of the newest event that touched it.
     pub(crate) sequence: u64,
     pub(crate) figures: Figures,
-    pub(crate) lots_remembered: u32,
+    /// Time of the last event that named one of its lots; 0 when none did. So whether a lot is remembered rests on the
+    /// item alone.
+    pub(crate) lots_touched_at: u64,
+    /// Of the newest event that named one of its lots without touching the item itself.
+    pub(crate) stamped: u64,
+    /// Its lots from which open reservations took: those are remembered while they are open.
+    pub(crate) open: u32,
+    /// What open reservations in memory hold of it: all of them are, so `reserved` when that is known.
+    pub(crate) held: u64,
+    /// Reservations that hold some of it, in the order of begins.
+    pub(crate) holding: List,
+    /// Settings are those of the newest event, though the rest may be unknown.
+    pub(crate) configured: bool,
+    pub(crate) filed: bool,
+    pub(crate) unsaved: bool,
+    /// Looked at since the hand passed.
+    pub(crate) used: Cell<bool>,
     pub(crate) lots: Option<Box<ItemLots>>,
 }
 
@@ -61,7 +80,15 @@ impl Item {
             metadata: None,
             sequence: 0,
             figures: Figures::default(),
-            lots_remembered: 0,
+            lots_touched_at: 0,
+            stamped: 0,
+            open: 0,
+            held: 0,
+            holding: List::EMPTY,
+            configured: false,
+            filed: false,
+            unsaved: false,
+            used: Cell::new(true),
             lots: None,
         }
     }
@@ -71,8 +98,9 @@ impl Item {
     pub(crate) const fn exists(&self) -> bool {
         self.figures.version > 0 && !self.hidden
     }
-    pub(crate) const fn has_lots(&self) -> bool {
-        self.lots_remembered > 0
+    /// Whether a lot of it is remembered.
+    pub(crate) fn has_lots(&self, now: u64, retention_ms: u64) -> bool {
+        self.open > 0 || self.lots_with_units() > 0 || self.lots_touched_at.saturating_add(retention_ms) > now
     }
     pub(crate) fn next_end(&self) -> u64 {
         self.lots.as_ref().map_or(u64::MAX, |lots| lots.next_end)
@@ -92,6 +120,7 @@ impl Item {
         self.metadata = metadata.map(Box::from);
         self.counts = settings.counts;
         self.hidden = false;
+        self.configured = true;
     }
     /// Puts a lot where it belongs after its figures, or the item's allocation, changed.
     pub(crate) fn place(&mut self, slot: u32, lots: &Slab<Lot>) {

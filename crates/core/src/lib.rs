@@ -13,6 +13,7 @@ extern crate alloc;
 
 mod allocate;
 mod apply;
+mod away;
 pub mod caps;
 mod check;
 mod decide;
@@ -22,21 +23,28 @@ mod evict;
 mod index;
 mod item;
 mod links;
+mod lists;
 mod lot;
 mod names;
+mod page;
 mod read;
+pub mod record;
 mod reservation;
 mod slab;
 mod state;
 mod timers;
 mod undo;
+mod unsaved;
 mod usage;
 mod validate;
 
+pub use away::{FIRST_GENERATION, Filing};
 pub use decide::Decision;
 pub use event::{
     Event, Figures, ItemEntry, Kind as EventKind, LogEntry, LotEntry, LotSums, Move, NONE, Named, PartEntry,
     ReservationEntry, SettingsEntry, Span, UsageEntry,
 };
-pub use evict::{Key, Record};
+pub use page::{Cursor, ListBy, Near, Page};
+pub use record::{Key, Record};
 pub use state::{Counts, State};
+pub use unsaved::{Stage, Staged};

@@ -10,6 +10,9 @@ pub(crate) struct Lot {
     pub(crate) id: Name,
     /// Reservations in memory that took from it.
     pub(crate) refs: u32,
+    /// Those of them that are open: it is remembered while there are any.
+    pub(crate) open: u32,
+    pub(crate) unsaved: bool,
     /// Whether the record is in memory. What is known and has sequence 0 is known not to exist.
     pub(crate) known: bool,
     pub(crate) ended: bool,
@@ -30,6 +33,8 @@ impl Lot {
             item,
             id: Name::from(id),
             refs: 0,
+            open: 0,
+            unsaved: false,
             known: false,
             ended: false,
             location: None,
@@ -43,6 +48,11 @@ impl Lot {
     }
     pub(crate) fn heap_bytes(&self) -> usize {
         heap_of(&self.id) + self.location.as_ref().map_or(0, heap_of)
+    }
+    /// Leaves the name and who points at it: whoever reads the record takes all else from the store.
+    pub(crate) fn forget(&mut self) {
+        let (id, refs, open) = (core::mem::take(&mut self.id), self.refs, self.open);
+        *self = Lot { id, refs, open, ..Lot::new(self.item, "") };
     }
     pub(crate) const fn exists(&self) -> bool {
         self.sequence > 0

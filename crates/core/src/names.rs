@@ -17,6 +17,15 @@ impl Hashing {
         hasher.write(name.as_bytes());
         hasher.finish()
     }
+    pub(crate) fn lot(&self, item: u64, lot: &str) -> u64 {
+        self.pair(item ^ 0x6c6f74, lot)
+    }
+    pub(crate) fn movement(&self, item: u64, id: &str) -> u64 {
+        self.pair(item ^ 0x6d6f76, id)
+    }
+    pub(crate) fn usage(&self, item: u64, holder: &str) -> u64 {
+        self.pair(item ^ 0x757361, holder)
+    }
     /// Of a name inside of something else: a lot of an item, a holder's usage of it.
     pub(crate) fn pair(&self, outer: u64, name: &str) -> u64 {
         let mut hasher = self.0.build_hasher();

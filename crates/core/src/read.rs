@@ -2,7 +2,7 @@
 
 use crate::event::NONE;
 use crate::item::Item;
-use crate::reservation::Reservation;
+use crate::reservation::{Mark, Reservation};
 use crate::state::{Found, State};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -16,11 +16,18 @@ impl State {
     /// in memory.
     pub fn as_it_stands(&self, now: u64, command: &Command<'_>) -> Option<Answer> {
         match command {
-            Command::Item { sku } => (self.find_item(sku) != Found::Unknown).then(|| self.show_item(sku)),
+            Command::Item { sku } => (self.find_item(sku) != Found::Unknown).then(|| self.show_item(sku, now)),
             Command::Reservation { id } => {
-                (self.find_reservation(id) != Found::Unknown).then(|| self.show_reservation(id))
+                (self.find_reservation(id, now) != Found::Unknown).then(|| self.show_reservation(id, now))
             }
-            Command::Holder { sku, holder } => Some(self.show_holder(now, sku, holder)),
+            Command::Holder { sku, holder } => {
+                let known = match self.find_item(sku) {
+                    Found::At(slot) => self.find_usage(slot, holder) != Found::Unknown,
+                    Found::Absent => true,
+                    Found::Unknown => false,
+                };
+                known.then(|| self.show_holder(now, sku, holder))
+            }
             Command::Configure(_)
             | Command::Remove { .. }
             | Command::Receive(_)
@@ -33,13 +40,13 @@ impl State {
         }
     }
 
-    pub(crate) fn show_item(&self, sku: &str) -> Answer {
+    pub(crate) fn show_item(&self, sku: &str, now: u64) -> Answer {
         let Found::At(slot) = self.find_item(sku) else { return Answer::Item(None) };
         let item = &self.items[slot];
-        Answer::Item(item.exists().then(|| Box::new(self.item_record(item))))
+        Answer::Item(item.exists().then(|| Box::new(self.item_record(item, now))))
     }
 
-    fn item_record(&self, item: &Item) -> ItemRecord {
+    fn item_record(&self, item: &Item, now: u64) -> ItemRecord {
         let f = &item.figures;
         ItemRecord {
             sku: item.sku.clone(),
@@ -59,14 +66,14 @@ impl State {
                 allocation: item.allocation,
                 metadata: item.metadata.as_deref().map(Into::into),
             },
-            lots: self.lot_rows(item),
+            lots: self.lot_rows(item, now),
             version: f.version,
             sequence: Sequence(item.sequence),
         }
     }
 
-    fn lot_rows(&self, item: &Item) -> Vec<LotRow> {
-        if !item.has_lots() {
+    fn lot_rows(&self, item: &Item, now: u64) -> Vec<LotRow> {
+        if !item.has_lots(now, self.retention_ms) {
             return Vec::new();
         }
         self.look(item.lots_with_units());
@@ -90,23 +97,27 @@ impl State {
         rows
     }
 
-    pub(crate) fn show_reservation(&self, id: &str) -> Answer {
-        let Found::At(slot) = self.find_reservation(id) else { return Answer::Reservation(None) };
+    pub(crate) fn show_reservation(&self, id: &str, now: u64) -> Answer {
+        let Found::At(slot) = self.find_reservation(id, now) else { return Answer::Reservation(None) };
         let r = &self.reservations[slot];
         self.look(r.takes());
-        Answer::Reservation(Some(Box::new(ReservationRecord {
+        Answer::Reservation(Some(Box::new(self.shown(r))))
+    }
+
+    pub(crate) fn shown(&self, r: &Reservation) -> ReservationRecord {
+        ReservationRecord {
             id: r.id.clone(),
             state: r.state,
             ended: r.ended,
-            tombstone: r.tombstone,
+            tombstone: r.marks.has(Mark::Tombstone),
             holder: (r.holder != NONE).then(|| self.holders[r.holder].name.clone()),
             created_at: Timestamp(r.created_at),
             expires_at: r.expires().map(Timestamp),
             needed_until: r.needed_until().map(Timestamp),
             lines: (0..r.lines()).map(|line| self.line(r, line)).collect(),
-            version: u64::from(r.version),
+            version: u64::from(r.version()),
             sequence: Sequence(r.sequence),
-        })))
+        }
     }
 
     fn line(&self, r: &Reservation, at: usize) -> ReservationLine {

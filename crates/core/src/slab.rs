@@ -53,6 +53,9 @@ impl<T> Slab<T> {
     pub(crate) fn get(&self, index: u32) -> Option<&T> {
         self.chunks.get(index as usize / SLAB_CHUNK)?.get(index as usize % SLAB_CHUNK)?.as_ref()
     }
+    pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
+        self.chunks.get_mut(index as usize / SLAB_CHUNK)?.get_mut(index as usize % SLAB_CHUNK)?.as_mut()
+    }
     /// Every index below this may be taken.
     pub(crate) fn end(&self) -> u32 {
         self.chunks.last().map_or(0, |last| ((self.chunks.len() - 1) * SLAB_CHUNK + last.len()) as u32)

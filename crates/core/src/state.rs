@@ -1,20 +1,24 @@
 //! All records of a shard and the tables that find them.
 
+use crate::away::Away;
 use crate::event::NONE;
-use crate::evict::Key;
+use crate::evict::Hand;
 use crate::index::Index;
 use crate::item::Item;
+use crate::links::List;
+use crate::lists::Begins;
 use crate::lot::Lot;
 use crate::names::Hashing;
-use crate::reservation::Reservation;
+use crate::record::Key;
+use crate::reservation::{Mark, Reservation};
 use crate::slab::Slab;
 use crate::timers::Timers;
 use crate::undo::{Step, Undo};
+use crate::unsaved::Unsaved;
 use crate::usage::Usage;
 use alloc::collections::BTreeSet;
 use core::cell::Cell;
-use hashbrown::HashSet;
-use sumun_wire::Name;
+use sumun_wire::{Name, State as Status};
 
 #[derive(Debug)]
 pub struct State {
@@ -32,12 +36,17 @@ pub struct State {
     pub(crate) holders: Slab<Holder>,
     pub(crate) holder_index: Index,
     pub(crate) timers: Timers,
-    /// Whether open reservations stand in the timers: they are put there when a replay is complete.
+    /// Whether open reservations stand in timers and lists: they are put there when a replay is complete.
     pub(crate) armed: bool,
+    /// Open reservations on their way into the lists, while timers and lists are being set.
+    pub(crate) begins: Begins,
     /// Expiry and slot of every lot that has units and has not ended.
     pub(crate) lot_ends: BTreeSet<(u64, u32)>,
-    /// Hashes of the keys of records that may stand elsewhere than in memory.
-    pub(crate) cold: HashSet<u64, foldhash::quality::FixedState>,
+    /// What is known of records that are not in memory.
+    pub(crate) away: Away,
+    pub(crate) unsaved: Unsaved,
+    pub(crate) hand: Hand,
+    pub(crate) retention_ms: u64,
     pub(crate) sequence: u64,
     pub(crate) time: u64,
     pub(crate) open: u64,
@@ -58,14 +67,18 @@ pub(crate) struct Movement {
     pub(crate) digest: u128,
     /// What was available after it: a replay answers the same.
     pub(crate) answer: u64,
+    pub(crate) sequence: u64,
+    pub(crate) made_at: u64,
+    pub(crate) unsaved: bool,
 }
 
 /// A holder's name, once.
 #[derive(Clone, Debug)]
 pub(crate) struct Holder {
     pub(crate) name: Name,
-    pub(crate) hash: u64,
     pub(crate) refs: u32,
+    /// What it holds, in the order of begins.
+    pub(crate) open: List,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,8 +105,9 @@ pub(crate) enum Found {
 }
 
 impl State {
-    /// `seed` makes the tables' hashing unpredictable; records and events do not depend on it.
-    pub fn new(seed: u64) -> State {
+    /// `seed` makes the tables' hashing unpredictable; records and events do not depend on it, the store's hashes do.
+    /// What has ended is remembered for `retention_ms`.
+    pub fn new(seed: u64, retention_ms: u64) -> State {
         State {
             hashing: Hashing::new(seed),
             items: Slab::new(),
@@ -110,8 +124,12 @@ impl State {
             holder_index: Index::new(),
             timers: Timers::new(),
             armed: false,
+            begins: Begins::default(),
             lot_ends: BTreeSet::new(),
-            cold: HashSet::with_hasher(foldhash::quality::FixedState::with_seed(seed)),
+            away: Away::new(),
+            unsaved: Unsaved::new(),
+            hand: Hand::default(),
+            retention_ms,
             sequence: 0,
             time: 0,
             open: 0,
@@ -132,6 +150,15 @@ impl State {
     }
     pub const fn open_reservations(&self) -> u64 {
         self.open
+    }
+    /// A start on a store: all events up to `sequence` stand in its records.
+    pub fn begin_at(&mut self, sequence: u64) {
+        assert!(self.sequence == 0, "a start is the first thing that a state sees");
+        self.sequence = sequence;
+    }
+    /// Time stood there already.
+    pub fn not_before(&mut self, time: u64) {
+        self.time = self.time.max(time);
     }
     /// How many entries tables have moved in growing since the last call: work that a step bounds.
     pub fn take_moved(&mut self) -> usize {
@@ -159,7 +186,7 @@ impl State {
             bytes: self.bytes(),
         }
     }
-    pub const fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.items.bytes()
             + self.lots.bytes()
             + self.reservations.bytes()
@@ -173,64 +200,116 @@ impl State {
             + self.movement_index.bytes()
             + self.holder_index.bytes()
             + self.heap
+            + self.away.bytes()
     }
 
-    // Look-ups. Each compares the key itself, so that two keys of one hash stay two.
+    // Where a record stands in memory. Each compares the key itself, so that two keys of one hash stay two.
 
-    pub(crate) fn find_item(&self, sku: &str) -> Found {
-        let hash = self.hashing.name(sku);
-        match self.item_index.find(hash, |slot| self.items[slot].sku == sku) {
-            Some(slot) if self.items[slot].known => Found::At(slot),
-            Some(_) => Found::Unknown,
-            None => self.elsewhere(hash),
-        }
+    pub(crate) fn slot_of_item(&self, sku: &str) -> Option<u32> {
+        self.item_index.find(self.hashing.name(sku), |slot| self.items[slot].sku == sku)
     }
-    pub(crate) fn find_lot(&self, item: u32, lot: &str) -> Found {
-        let hash = self.lot_hash(item, lot);
-        match self.lot_index.find(hash, |slot| self.lots[slot].item == item && self.lots[slot].id == lot) {
-            Some(slot) if self.lots[slot].known => Found::At(slot),
-            Some(_) => Found::Unknown,
-            None => self.elsewhere(hash),
-        }
+    pub(crate) fn slot_of_lot(&self, item: u32, lot: &str) -> Option<u32> {
+        let same = |slot: u32| self.lots[slot].item == item && self.lots[slot].id == lot;
+        self.lot_index.find(self.lot_hash(item, lot), same)
     }
-    pub(crate) fn find_reservation(&self, id: &str) -> Found {
-        let hash = self.hashing.name(id);
-        match self.reservation_index.find(hash, |slot| self.reservations[slot].id == id) {
-            Some(slot) => Found::At(slot),
-            None => self.elsewhere(self.hashing.pair(hash, "reservation")),
-        }
+    pub(crate) fn slot_of_reservation(&self, id: &str) -> Option<u32> {
+        self.reservation_index.find(self.hashing.name(id), |slot| self.reservations[slot].id == id)
     }
-    pub(crate) fn find_movement(&self, item: u32, id: &str) -> Found {
-        let hash = self.movement_hash(item, id);
+    pub(crate) fn slot_of_holder(&self, name: &str) -> Option<u32> {
+        self.holder_index.find(self.hashing.name(name), |slot| self.holders[slot].name == name)
+    }
+    pub(crate) fn slot_of_movement(&self, item: u32, id: &str) -> Option<u32> {
         let same = |slot: u32| self.movements[slot].item == item && self.movements[slot].id == id;
-        match self.movement_index.find(hash, same) {
-            Some(slot) => Found::At(slot),
-            None => self.elsewhere(hash),
-        }
+        self.movement_index.find(self.movement_hash(item, id), same)
     }
-    pub(crate) fn find_usage(&self, item: u32, holder: &str) -> Found {
-        let hash = self.usage_hash(item, holder);
+    pub(crate) fn slot_of_usage(&self, item: u32, holder: &str) -> Option<u32> {
         let same = |slot: u32| {
             let usage = &self.usages[slot];
             usage.item == item && self.holders[usage.holder].name == holder
         };
-        match self.usage_index.find(hash, same) {
-            Some(slot) => Found::At(slot),
-            None => self.elsewhere(hash),
+        self.usage_index.find(self.usage_hash(item, holder), same)
+    }
+
+    // What is known of a key at a time: what retention has taken away is absent, wherever it may still stand.
+
+    pub(crate) fn find_item(&self, sku: &str) -> Found {
+        match self.slot_of_item(sku) {
+            Some(slot) if self.items[slot].known => {
+                self.items[slot].used.set(true);
+                Found::At(slot)
+            }
+            Some(_) => Found::Unknown,
+            None => {
+                let hash = self.hashing.name(sku);
+                self.elsewhere(hash, self.away.maybe_fixed(hash))
+            }
         }
     }
-    fn elsewhere(&self, hash: u64) -> Found {
-        if !self.cold.is_empty() && self.cold.contains(&hash) { Found::Unknown } else { Found::Absent }
+    pub(crate) fn find_lot(&self, item: u32, lot: &str, now: u64) -> Found {
+        match self.slot_of_lot(item, lot) {
+            Some(slot) if self.lots[slot].known => {
+                let lot = &self.lots[slot];
+                let kept = lot.on_hand > 0 || lot.open > 0 || self.is_remembered(lot.touched_at, now);
+                if kept { Found::At(slot) } else { Found::Absent }
+            }
+            Some(_) => Found::Unknown,
+            // The lots with units of an item in memory are in memory.
+            None => self.in_generations(self.lot_hash(item, lot)),
+        }
+    }
+    pub(crate) fn find_reservation(&self, id: &str, now: u64) -> Found {
+        match self.slot_of_reservation(id) {
+            Some(slot) => {
+                let r = &self.reservations[slot];
+                r.marks.set(Mark::Used, true);
+                let kept = r.state == Status::Held || self.is_remembered(r.touched_at(), now);
+                if kept { Found::At(slot) } else { Found::Absent }
+            }
+            None => self.in_generations(self.reservation_hash(id)),
+        }
+    }
+    pub(crate) fn find_movement(&self, item: u32, id: &str, now: u64) -> Found {
+        match self.slot_of_movement(item, id) {
+            Some(slot) if self.is_remembered(self.movements[slot].made_at, now) => Found::At(slot),
+            Some(_) => Found::Absent,
+            None => self.in_generations(self.movement_hash(item, id)),
+        }
+    }
+    pub(crate) fn find_usage(&self, item: u32, holder: &str) -> Found {
+        match self.slot_of_usage(item, holder) {
+            Some(slot) => {
+                self.usages[slot].used.set(true);
+                Found::At(slot)
+            }
+            None => {
+                let hash = self.usage_hash(item, holder);
+                self.elsewhere(hash, self.away.maybe_fixed(hash))
+            }
+        }
+    }
+    fn in_generations(&self, hash: u64) -> Found {
+        self.elsewhere(hash, self.away.maybe_in_generations(hash))
+    }
+    fn elsewhere(&self, hash: u64, maybe: bool) -> Found {
+        if (maybe || self.away.is_waiting(hash)) && !self.away.is_absent(hash) { Found::Unknown } else { Found::Absent }
+    }
+    /// What ended, or was made, at `at` is remembered for the retention, to the millisecond.
+    pub(crate) const fn is_remembered(&self, at: u64, now: u64) -> bool {
+        at.saturating_add(self.retention_ms) > now
     }
 
     pub(crate) fn lot_hash(&self, item: u32, lot: &str) -> u64 {
-        self.hashing.pair(self.items[item].hash ^ 0x6c6f74, lot)
+        self.hashing.lot(self.items[item].hash, lot)
     }
     pub(crate) fn movement_hash(&self, item: u32, id: &str) -> u64 {
-        self.hashing.pair(self.items[item].hash ^ 0x6d6f76, id)
+        self.hashing.movement(self.items[item].hash, id)
     }
     pub(crate) fn usage_hash(&self, item: u32, holder: &str) -> u64 {
-        self.hashing.pair(self.items[item].hash ^ 0x757361, holder)
+        self.hashing.usage(self.items[item].hash, holder)
+    }
+    /// For filters, where ids of reservations stand beside skus.
+    pub(crate) fn reservation_hash(&self, id: &str) -> u64 {
+        self.hashing.pair(self.hashing.name(id), "reservation")
     }
 
     // Slots: found, or made.
@@ -261,11 +340,11 @@ impl State {
         slot
     }
     pub(crate) fn holder_slot(&mut self, name: &str) -> u32 {
-        let hash = self.hashing.name(name);
-        if let Some(slot) = self.holder_index.find(hash, |slot| self.holders[slot].name == name) {
+        if let Some(slot) = self.slot_of_holder(name) {
             return slot;
         }
-        let holder = Holder { name: Name::from(name), hash, refs: 0 };
+        let hash = self.hashing.name(name);
+        let holder = Holder { name: Name::from(name), refs: 0, open: List::EMPTY };
         self.heap += heap_of(&holder.name);
         let slot = self.holders.insert(holder);
         self.moved += self.holder_index.insert(hash, slot);
@@ -279,11 +358,11 @@ impl State {
         if self.holders[slot].refs == 0 {
             let holder = self.holders.remove(slot);
             self.heap -= heap_of(&holder.name);
-            self.holder_index.remove(holder.hash, slot);
+            self.holder_index.remove(self.hashing.name(&holder.name), slot);
         }
     }
     pub(crate) fn usage_slot(&mut self, item: u32, holder: &str) -> u32 {
-        if let Found::At(slot) = self.find_usage(item, holder) {
+        if let Some(slot) = self.slot_of_usage(item, holder) {
             return slot;
         }
         let hash = self.usage_hash(item, holder);
@@ -296,6 +375,14 @@ impl State {
         slot
     }
 
+    pub(crate) fn insert_movement(&mut self, movement: Movement) -> u32 {
+        let hash = self.movement_hash(movement.item, &movement.id);
+        self.heap += heap_of(&movement.id);
+        self.items[movement.item].refs += 1;
+        let slot = self.movements.insert(movement);
+        self.moved += self.movement_index.insert(hash, slot);
+        slot
+    }
     pub(crate) fn item_key(&self, item: u32) -> Key {
         Key::Item(self.items[item].sku.clone())
     }

@@ -192,10 +192,10 @@ impl Timers {
         let next = if *head == 0 { NONE } else { *head - 1 };
         *head = slot + 1;
         if next != NONE {
-            all[next].links.previous = slot;
+            all[next].places_mut().timer.set_previous(slot);
         }
         let reservation = &mut all[slot];
-        reservation.links = Links { previous: NONE, next };
+        reservation.places_mut().timer = Links::new(NONE, next);
         reservation.timer = place;
         let (set, bit) = match place {
             Place::Fine => (&mut self.fine_set[..], (at % TIMER_MILLIS) as usize),
@@ -207,18 +207,19 @@ impl Timers {
 
     fn unlink(&mut self, slot: u32, all: &mut Slab<Reservation>) {
         let reservation = &mut all[slot];
-        let (links, place, at) = (reservation.links, reservation.timer, reservation.expires_at);
-        reservation.links = Links::default();
+        let (place, at) = (reservation.timer, reservation.expires_at);
         reservation.timer = Place::Unset;
-        if links.next != NONE {
-            all[links.next].links.previous = links.previous;
+        let links = core::mem::replace(&mut reservation.places_mut().timer, Links::UNSET);
+        let (previous, next) = (links.previous(), links.next());
+        if next != NONE {
+            all[next].places_mut().timer.set_previous(previous);
         }
-        if links.previous != NONE {
-            all[links.previous].links.next = links.next;
+        if previous != NONE {
+            all[previous].places_mut().timer.set_next(next);
             return;
         }
         let head = self.head(place, at);
-        *head = if links.next == NONE { 0 } else { links.next + 1 };
+        *head = if next == NONE { 0 } else { next + 1 };
         if *head != 0 {
             return;
         }

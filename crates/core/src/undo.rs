@@ -3,10 +3,13 @@
 //!
 //! Cost: nothing but a look at `undo` while nothing can be taken back.
 
+use crate::apply::{hold, let_loose, open_lots};
 use crate::item::Item;
+use crate::links::Links;
 use crate::lot::Lot;
 use crate::reservation::Reservation;
 use crate::state::{State, heap_of};
+use crate::timers::Place;
 use crate::usage::Usage;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -17,6 +20,7 @@ pub(crate) struct Undo {
     steps: Vec<Step>,
     sequence: u64,
     time: u64,
+    unsaved: usize,
 }
 
 #[derive(Debug)]
@@ -29,6 +33,8 @@ pub(crate) enum Step {
     NewLot(u32),
     NewUsage(u32),
     NewReservation(u32),
+    /// Its id began anew. It goes when nothing can be taken back any more.
+    Replaced(u32, Box<Reservation>),
     NewMovement(u32),
 }
 
@@ -36,13 +42,18 @@ impl State {
     /// From here on `roll_back` can take everything back, until `keep`.
     pub fn begin_undo(&mut self) {
         assert!(self.undo.is_none(), "one thing at a time can be taken back");
-        self.undo = Some(Undo { steps: Vec::new(), sequence: self.sequence, time: self.time });
+        self.undo = Some(Undo { steps: Vec::new(), sequence: self.sequence, time: self.time, unsaved: self.unsaved() });
     }
     pub const fn undo_is_off(&self) -> bool {
         self.undo.is_none()
     }
     pub fn keep(&mut self) {
-        self.undo = None;
+        for step in self.undo.take().into_iter().flat_map(|undo| undo.steps) {
+            if let Step::Replaced(_, old) = step {
+                self.let_go(&old);
+                self.drop_named(&old);
+            }
+        }
     }
     pub fn roll_back(&mut self) {
         let undo = self.undo.take().expect("begun before");
@@ -78,7 +89,13 @@ impl State {
                     self.release_holder(usage.holder);
                 }
                 Step::NewReservation(slot) => {
+                    self.reservation_index.remove(self.hashing.name(&self.reservations[slot].id), slot);
                     self.remove_reservation(slot);
+                }
+                Step::Replaced(slot, old) => {
+                    self.reservation_index.insert(self.hashing.name(&old.id), slot);
+                    let back = self.reservations.insert(*old);
+                    assert!(back == slot, "the slot that was freed last is taken first");
                 }
                 Step::NewMovement(slot) => {
                     let movement = self.movements.remove(slot);
@@ -88,31 +105,46 @@ impl State {
                 }
             }
         }
+        self.unsaved.truncate(undo.unsaved);
         (self.sequence, self.time) = (undo.sequence, undo.time);
     }
 
     fn restore_item(&mut self, slot: u32, old: Item) {
         let item = &mut self.items[slot];
         self.heap -= item.heap_bytes();
-        *item = Item { refs: item.refs, ..old };
+        *item = Item { refs: item.refs, open: item.open, held: item.held, holding: item.holding, ..old };
         self.heap += item.heap_bytes();
     }
     fn restore_lot(&mut self, slot: u32, old: Lot) {
         self.unschedule_lot(slot);
         let lot = &mut self.lots[slot];
         self.heap -= lot.heap_bytes();
-        *lot = Lot { refs: lot.refs, ..old };
+        *lot = Lot { refs: lot.refs, open: lot.open, ..old };
         self.heap += lot.heap_bytes();
         self.schedule_lot(slot);
     }
-    fn restore_reservation(&mut self, slot: u32, old: Reservation) {
+    fn restore_reservation(&mut self, slot: u32, mut old: Reservation) {
         self.timers.clear(slot, &mut self.reservations);
-        self.heap -= self.reservations[slot].heap_bytes();
+        let now = &self.reservations[slot];
+        self.heap -= now.heap_bytes();
         self.heap += old.heap_bytes();
-        self.open -= u64::from(self.reservations[slot].state == Status::Held);
-        self.open += u64::from(old.state == Status::Held);
-        // Where it stood among the timers is not where it will.
-        self.reservations[slot] = Reservation { links: Default::default(), timer: Default::default(), ..old };
+        let is_open = now.state == Status::Held;
+        if is_open {
+            let_loose(&mut self.items, now);
+        }
+        if old.state == Status::Held {
+            hold(&mut self.items, &old);
+            // Where it stood among the timers is not where it will.
+            old.timer = Place::Unset;
+            old.places_mut().timer = Links::UNSET;
+        }
+        let reopens = old.state == Status::Held && !is_open;
+        self.reservations[slot] = old;
+        if reopens {
+            self.open += 1;
+            open_lots(&mut self.items, &mut self.lots, &self.reservations[slot]);
+            self.enlist_again(slot);
+        }
         self.schedule(slot);
     }
     pub(crate) fn remember(&mut self, step: impl FnOnce(&State) -> Step) {

@@ -5,7 +5,9 @@
 //! merged as they age: so a window that is changed later still counts right, and a heavy holder costs a bounded table.
 
 use crate::caps::{USAGE_BUCKETS_MERGE, USAGE_PRECISION};
+use crate::record;
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Usage {
@@ -15,22 +17,49 @@ pub(crate) struct Usage {
     pub(crate) held: u64,
     /// Captured less returned, over its life.
     pub(crate) captured: u64,
+    pub(crate) filed: bool,
+    pub(crate) unsaved: bool,
+    /// Looked at since the hand passed.
+    pub(crate) used: Cell<bool>,
     buckets: Vec<Bucket>,
     merge_at: usize,
 }
 
 /// Captured quantities of reservations that began from `from` to `to`, both included.
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    from: u64,
-    to: u64,
-    quantity: u64,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bucket {
+    pub from: u64,
+    pub to: u64,
+    pub quantity: u64,
 }
 
 impl Usage {
     pub(crate) const fn new(item: u32, holder: u32) -> Usage {
-        let merge_at = USAGE_BUCKETS_MERGE;
-        Usage { item, holder, sequence: 0, held: 0, captured: 0, buckets: Vec::new(), merge_at }
+        Usage {
+            item,
+            holder,
+            sequence: 0,
+            held: 0,
+            captured: 0,
+            filed: false,
+            unsaved: false,
+            used: Cell::new(true),
+            buckets: Vec::new(),
+            merge_at: USAGE_BUCKETS_MERGE,
+        }
+    }
+    pub(crate) fn from_record(item: u32, holder: u32, r: &record::Usage<'_>) -> Usage {
+        let mut usage = Usage::new(item, holder);
+        usage.sequence = r.sequence;
+        usage.held = r.held;
+        usage.captured = r.captured;
+        usage.filed = true;
+        usage.buckets.extend_from_slice(&r.buckets);
+        usage.merge_at = USAGE_BUCKETS_MERGE.max(usage.buckets.len() * 2);
+        usage
+    }
+    pub(crate) fn buckets(&self) -> &[Bucket] {
+        &self.buckets
     }
     /// Captured quantities that count at `now`: what began less than a window ago, in whole buckets.
     pub(crate) fn counted(&self, now: u64, window_ms: Option<u64>) -> u64 {
@@ -72,10 +101,6 @@ impl Usage {
         });
         self.buckets.retain(|bucket| bucket.quantity > 0);
         self.merge_at = USAGE_BUCKETS_MERGE.max(self.buckets.len() * 2);
-    }
-    /// The same record at other slots.
-    pub(crate) fn moved_to(self, item: u32, holder: u32) -> Usage {
-        Usage { item, holder, ..self }
     }
     pub(crate) const fn heap_bytes(&self) -> usize {
         self.buckets.len() * size_of::<Bucket>()

@@ -27,6 +27,8 @@ pub const STEP_TIMERS: u32 = 8_192;
 pub const FIRSTS_PER_COMMAND: u32 = 256;
 /// Bytes of frames that one slice of a replay reads.
 pub const LOAD_BYTES: usize = 4 * 1024 * 1024;
+/// How often a start that waits for the store looks again.
+pub const LOAD_WAIT_MS: u64 = 1;
 /// Slots that one slice looks at when timers are set after a replay.
 pub const ARM_SLOTS: u32 = 1 << 20;
 /// Part of the memory budget, in tenths, past which reserves and receipts are refused as overloaded; the rest is kept
@@ -51,3 +53,40 @@ pub const SYNC_FAST_NS: u64 = 200_000;
 pub const BATCH_BUSY: u64 = 256;
 /// The longest that a commit is held back to gather more.
 pub const GATHER_NS_MAX: u64 = 2_000_000;
+/// Records that one call stages for the store, at most.
+pub const STAGE_RECORDS: u32 = 256;
+/// Bytes of a chunk past which it is handed over.
+pub const STAGE_BYTES: usize = 512 * 1024;
+/// Chunks that wait for the log or the store before nothing more is staged.
+pub const WRITES_MAX: usize = 4;
+/// Between two chunks, unless the last one was full: what changes again meanwhile is written once.
+pub const STORE_PAUSE_MS: u64 = 20;
+/// How long a store that failed is left alone before it is opened again.
+pub const STORE_RETRY_MS: u64 = 500;
+/// Records that are being read at once.
+pub const READS_MAX: usize = 4_096;
+/// Answers of the store that one call hears.
+pub const INSTALLS_PER_TEND: u32 = 512;
+/// How long a record that was read stays for the command that asked for it.
+pub const PIN_MS: u64 = 1_000;
+/// Slots that the hand passes a call while memory is short.
+pub const EVICT_SLOTS: u32 = 512;
+/// Part of the memory budget, in tenths, past which what the store holds leaves memory.
+pub const EVICT_TENTHS: usize = 8;
+/// Generations that a retention is cut into, and the least that one is wide.
+pub const GENERATIONS: u64 = 16;
+pub const GENERATION_MS_MIN: u64 = 60_000;
+/// Hashes of a filter that are handed over at once.
+pub const FILTER_BLOCK_HASHES: usize = 65_536;
+/// Events that may be ahead of the store: past nine tenths of it nothing new begins.
+pub const STORE_LAG_EVENTS: u64 = 1_000_000;
+/// Between two looks at how much of the log may go, and the least.
+pub const TRIM_PAUSE_MS: u64 = 60_000;
+pub const TRIM_PAUSE_MS_MIN: u64 = 1_000;
+/// A block of a snapshot is written once it is this long; one record more than that, the longest, it may hold.
+pub const SNAPSHOT_BLOCK_BYTES: usize = 256 * 1024;
+pub const SNAPSHOT_BLOCK_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Notices for the operator that are kept until somebody takes them.
+pub const NOTICES_MAX: usize = 64;
+/// Between two looks at how far the wall clock is from shard time.
+pub const DRIFT_LOOK_MS: u64 = 10_000;

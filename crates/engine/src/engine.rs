@@ -9,15 +9,25 @@
 //!
 //! LOG-1: a reply leaves when its step is proven. A step is proven when all events up to its end are durable; a step
 //! that wrote nothing still shows what earlier ones wrote, and waits for them.
+//!
+//! lines: one object, every call of which meets each of its phases; what it does in them stands in `load`, `commit`,
+//! `keeper`, `trim`, `notice`.
 
-use crate::caps::{BATCH_BYTES_MAX, IDLE_EVENT_MS, MEMORY_TENTHS, REOPEN_MS, ROOM_BYTES, STEP_BYTES};
+use crate::caps::{
+    BATCH_BYTES_MAX, CLOCK_DRIFT_MS, DRIFT_LOOK_MS, EVICT_TENTHS, IDLE_EVENT_MS, LOAD_WAIT_MS, MEMORY_TENTHS,
+    REOPEN_MS, ROOM_BYTES, STEP_BYTES, STORE_LAG_EVENTS,
+};
 use crate::commit::Policy;
 use crate::env::Env;
+use crate::keeper::{Keeper, Kept, Shelves};
 use crate::load::Load;
+use crate::notice::{Notice, Notices};
 use crate::shard::{Budget, Decided, ExecAborted, ExecDone, Shard};
 use crate::stats::Stats;
-use sumun_core::{Counts, EventKind, Key, LogEntry, Record};
+use crate::trim::Trim;
+use sumun_core::{Counts, EventKind, LogEntry};
 use sumun_log::{Batch, Bounds, Log, LogId, OpenError, Place, Progress, ReadError, Report};
+use sumun_store::StoreError;
 use sumun_wire::{Answer, Code, Command, Refusal};
 
 #[derive(Clone, Debug)]
@@ -48,6 +58,27 @@ pub enum StartError {
     Read(#[from] ReadError),
     #[error("event {sequence} of the log cannot be read: {error}")]
     Event { sequence: u64, error: sumun_codec::DecodeError },
+    #[error(transparent)]
+    OpenStore(#[from] StoreError),
+    #[error("the store is malformed: {0}; rebuild it from a snapshot and the log")]
+    Store(String),
+    #[error(
+        "the store belongs to log {store}, the log beside it is {log}: bring both from one data directory, or rebuild the \
+         store from a snapshot and the log"
+    )]
+    OtherLog { store: String, log: String },
+    #[error(
+        "the store holds events up to {newest}, the log ends at {last}: the log has lost its end; bring back the log's newest \
+         segments, or rebuild the store from a snapshot and the log"
+    )]
+    Ahead { newest: u64, last: u64 },
+    #[error(
+        "the store holds all events up to {saved}, the log begins at {first}: what lies between is lost; bring back the log's \
+         older segments, or rebuild the store from a snapshot and the log"
+    )]
+    Behind { saved: u64, first: u64 },
+    #[error("{0}")]
+    StoreBroken(String),
     #[error(
         "the clock stands {behind_ms} ms before the last time in the log; set it right, or start with --accept-clock: \
          then time stands still until the clock has caught up"
@@ -55,28 +86,25 @@ pub enum StartError {
     Clock { behind_ms: u64 },
 }
 
-/// Records that are not in memory. None yet leaves it in the product; the simulation drops them at random.
-pub trait Elsewhere: Send {
-    fn put(&mut self, key: Key, record: Record);
-    /// `None`: there is no such record.
-    fn take(&mut self, key: &Key) -> Option<Record>;
-}
-
 #[derive(Debug)]
 pub enum Handled {
     Answer(Answer),
     /// Ask again in the next step; this connection waits, no other.
     Later,
+    /// Ask again when `arrivals` has moved on: a record is being read.
+    Reading,
 }
 
 #[derive(Debug)]
 pub enum Exec {
     Done,
     Later,
+    Reading,
     Refused(Refusal),
     Aborted(ExecAborted),
 }
 
+#[derive(Debug)]
 enum Phase {
     Loading(Load),
     Ready,
@@ -114,19 +142,37 @@ pub struct Engine {
     failed: bool,
     /// The log does not yet say that it was opened.
     announce: bool,
-    elsewhere: Option<Box<dyn Elsewhere>>,
+    pub(crate) keeper: Keeper,
+    trim: Trim,
+    pub(crate) notices: Notices,
+    failed_at_ms: u64,
+    is_closed_said: bool,
+    is_trouble_said: bool,
+    drifts: bool,
+    drift_at_ms: u64,
+    /// All events up to here are durable.
+    durable: u64,
+    arrivals: u64,
 }
 
 impl Engine {
     /// Opens the log. `load_slice` replays it, a slice a call, until the engine is ready.
-    pub fn open(options: Options, mut env: Box<dyn Env>, mut opener: Opener) -> Result<(Engine, Report), StartError> {
+    pub fn open(
+        options: Options,
+        mut env: Box<dyn Env>,
+        mut opener: Opener,
+        shelves: impl FnOnce() -> Result<Shelves, StoreError>,
+    ) -> Result<(Engine, Report), StartError> {
+        // The lock on the directory comes with the log.
         let Opened { log, report } = opener()?;
+        let shelves = shelves()?;
         let seed = env.random();
+        let retention_ms = options.retention_ms;
         let mut engine = Engine {
             options,
             env,
             opener,
-            shard: Shard::new(seed),
+            shard: Shard::new(seed, retention_ms),
             id: log.id(),
             epoch: log.epoch(),
             log: None,
@@ -145,7 +191,16 @@ impl Engine {
             waiting: 0,
             failed: false,
             announce: true,
-            elsewhere: None,
+            keeper: Keeper::new(shelves),
+            trim: Trim::default(),
+            notices: Notices::default(),
+            failed_at_ms: 0,
+            is_closed_said: false,
+            is_trouble_said: false,
+            drifts: false,
+            drift_at_ms: 0,
+            durable: 0,
+            arrivals: 0,
         };
         engine.adopt(log);
         Ok((engine, report))
@@ -155,8 +210,8 @@ impl Engine {
         assert!(log.batch_bytes_max() >= BATCH_BYTES_MAX, "the log takes the longest batch");
         self.id = log.id();
         self.epoch = log.epoch();
-        let bounds = log.bounds();
-        self.phase = Phase::Loading(Load::new(bounds));
+        self.durable = log.bounds().last;
+        self.phase = Phase::Loading(Load::new());
         self.log = Some(log);
         self.announce = true;
         self.policy = Policy::new();
@@ -164,6 +219,11 @@ impl Engine {
 
     pub fn is_ready(&self) -> bool {
         matches!(self.phase, Phase::Ready)
+    }
+    /// How much of the log has been replayed, or needs not be.
+    pub fn loaded_permille(&self) -> u16 {
+        let last = self.bounds().map_or(0, |bounds| bounds.last).max(1);
+        (self.sequence().min(last) as u128 * 1_000 / u128::from(last)) as u16
     }
     pub fn id(&self) -> LogId {
         self.id
@@ -215,6 +275,8 @@ impl Engine {
                 // Unless the log failed meanwhile: then it waits to be opened again.
                 if matches!(self.phase, Phase::Closed) {
                     self.phase = if done { Phase::Ready } else { Phase::Loading(load) };
+                    // Who waited for a record of a state that is gone asks again.
+                    self.arrivals += u64::from(done);
                     self.prove_idle();
                 }
             }
@@ -224,8 +286,9 @@ impl Engine {
 
     /// When `load_slice` has something to do again; 0 for at once.
     pub fn load_wait_ms(&mut self) -> u64 {
-        match self.phase {
+        match &self.phase {
             Phase::Waiting { until_ms } => until_ms.saturating_sub(self.env.now_ms()),
+            Phase::Loading(load) if load.waits() => LOAD_WAIT_MS,
             Phase::Loading(_) | Phase::Ready | Phase::Closed => 0,
         }
     }
@@ -238,11 +301,17 @@ impl Engine {
         match (self.opener)() {
             Ok(opened) => {
                 self.stats.reopens += 1;
+                let after_ms = self.env.now_ms().saturating_sub(self.failed_at_ms);
+                self.notices.push(Notice::LogReopened { after_ms });
+                self.is_closed_said = false;
                 self.adopt(opened.log);
                 Ok(())
             }
             // What a disk refuses now it may give later. Anything else is for the operator.
-            Err(OpenError::Io { .. } | OpenError::Read(ReadError::Io(_))) => {
+            Err(error @ (OpenError::Io { .. } | OpenError::Read(ReadError::Io(_)))) => {
+                if !std::mem::replace(&mut self.is_closed_said, true) {
+                    self.notices.push(Notice::LogClosed { why: error.to_string() });
+                }
                 self.phase = Phase::Waiting { until_ms: self.env.now_ms() + REOPEN_MS };
                 Ok(())
             }
@@ -254,7 +323,7 @@ impl Engine {
     /// nothing more to write.
     pub(crate) fn settle(&mut self) -> bool {
         if self.outstanding {
-            self.poll();
+            self.poll_log();
             return false;
         }
         self.open_step();
@@ -282,12 +351,12 @@ impl Engine {
     pub fn open_step(&mut self) {
         let now = self.env.now_ms();
         self.shard.begin(now);
+        self.check_drift(now);
         self.check_room();
         if !self.ends_allowed {
             return;
         }
         if std::mem::take(&mut self.announce) {
-            self.stats.clock_drift_ms = self.env.drift_ms();
             self.write_log(EventKind::LogOpened);
         }
         let due = self.shard.next_end().filter(|at| *at <= self.shard.now());
@@ -295,19 +364,33 @@ impl Engine {
             self.end_due();
         }
         if self.shard.now() >= self.shard.state().time() + IDLE_EVENT_MS {
-            self.stats.clock_drift_ms = self.env.drift_ms();
             self.write_log(EventKind::LogTime);
         }
     }
 
-    fn end_due(&mut self) {
-        loop {
-            self.stats.ends += u64::from(self.shard.end_due());
-            if self.shard.missing().is_empty() {
-                return;
-            }
-            self.fetch();
+    /// Shard time follows no clock that is set: that it differs is told, and an operator decides.
+    fn check_drift(&mut self, now: u64) {
+        if now < self.drift_at_ms {
+            return;
         }
+        self.drift_at_ms = now + DRIFT_LOOK_MS;
+        let ahead_ms = self.env.drift_ms();
+        self.stats.clock_drift_ms = ahead_ms;
+        let drifts = ahead_ms.unsigned_abs() > CLOCK_DRIFT_MS;
+        if std::mem::replace(&mut self.drifts, drifts) != drifts {
+            self.notices.push(if drifts { Notice::ClockDrift { ahead_ms } } else { Notice::ClockRight });
+        }
+    }
+
+    /// Something for the operator, in order.
+    pub fn take_notice(&mut self) -> Option<Notice> {
+        self.notices.take()
+    }
+
+    fn end_due(&mut self) {
+        self.stats.ends += u64::from(self.shard.end_due());
+        let missing = std::mem::take(self.shard.missing());
+        self.keeper.ask(missing);
     }
 
     /// How much may be written in this step. A batch begins only when it fits into space laid out; some is kept back
@@ -326,9 +409,23 @@ impl Engine {
         self.no_room_at_ms = read_only.is_some().then_some(now);
         self.budget = match &read_only {
             Some(_) => Budget::ReadOnly,
-            None => memory_budget(self.shard.state().bytes(), self.options.memory),
+            None => memory_budget(self.shard.state().bytes(), self.options.memory).max(self.lag_budget()),
         };
+        match (&self.no_room, &read_only) {
+            (None, Some(why)) => self.notices.push(Notice::NoRoom { why: why.clone() }),
+            (Some(_), None) => self.notices.push(Notice::Room),
+            (None, None) | (Some(_), Some(_)) => {}
+        }
         self.no_room = read_only;
+    }
+
+    /// How far the store may be behind.
+    fn lag_budget(&self) -> Budget {
+        match self.shard.state().sequence() - self.keeper.saved().min(self.shard.state().sequence()) {
+            lag if lag >= STORE_LAG_EVENTS => Budget::Full,
+            lag if lag >= STORE_LAG_EVENTS / 10 * 9 => Budget::Overloaded,
+            _ => Budget::Open,
+        }
     }
 
     /// Whether the open step takes no more: what is left waits for the next.
@@ -339,55 +436,56 @@ impl Engine {
     pub fn handle(&mut self, command: &Command<'_>) -> Handled {
         self.stats.commands += 1;
         self.waiting += 1;
-        loop {
-            match self.shard.handle(command, self.budget) {
-                Decided::Answer(answer) => {
-                    self.note(&answer);
-                    return Handled::Answer(answer);
-                }
-                Decided::Later => return Handled::Later,
-                Decided::Missing => self.fetch(),
+        match self.shard.handle(command, self.budget) {
+            Decided::Answer(answer) => {
+                self.note(&answer);
+                Handled::Answer(answer)
+            }
+            Decided::Later => Handled::Later,
+            Decided::Missing => {
+                self.fetch();
+                Handled::Reading
             }
         }
     }
 
-    /// Lets a record leave memory: which, by number.
-    pub fn evict(&mut self, number: u64) {
-        let Some(elsewhere) = &mut self.elsewhere else { return };
-        if let Some(key) = self.shard.state().evictable(number) {
-            let record = self.shard.state_mut().evict(&key);
-            elsewhere.put(key, record);
-        }
+    /// Lets a record leave memory, if the store holds it: which, by number.
+    pub fn evict(&mut self, number: u64) -> bool {
+        let saved = self.keeper.saved();
+        self.shard.state_mut().evict_any(number, saved)
     }
-    pub fn set_elsewhere(&mut self, elsewhere: Box<dyn Elsewhere>) {
-        self.elsewhere = Some(elsewhere);
+    /// Does a piece of the store's work, where no thread does it. `false`: there is none to do.
+    pub fn work_on_store(&mut self) -> bool {
+        self.keeper.work()
+    }
+    pub fn kept(&self) -> &Kept {
+        self.keeper.kept()
     }
     pub fn shard(&self) -> &Shard {
         &self.shard
     }
 
     fn fetch(&mut self) {
-        let elsewhere = self.elsewhere.as_mut().expect("all records are in memory: nothing has been evicted");
-        for key in std::mem::take(self.shard.missing()) {
-            let record = elsewhere.take(&key);
-            self.shard.state_mut().install(&key, record);
-            self.stats.fetched += 1;
-        }
+        let missing = std::mem::take(self.shard.missing());
+        self.keeper.ask(missing);
+        // The next decision's buffer is warm again.
+        self.stats.fetched = self.keeper.kept().reads;
     }
 
     pub fn exec(&mut self, commands: &[Command<'_>], answers: &mut Vec<Answer>) -> Exec {
         self.stats.commands += commands.len() as u64;
         self.waiting += 1;
-        loop {
-            match self.shard.exec(commands, self.budget, answers) {
-                ExecDone::Done => return Exec::Done,
-                ExecDone::Later => return Exec::Later,
-                ExecDone::Refused(refusal) => {
-                    self.note(&Answer::Refused(refusal.clone()));
-                    return Exec::Refused(refusal);
-                }
-                ExecDone::Aborted(why) => return Exec::Aborted(why),
-                ExecDone::Missing => self.fetch(),
+        match self.shard.exec(commands, self.budget, answers) {
+            ExecDone::Done => Exec::Done,
+            ExecDone::Later => Exec::Later,
+            ExecDone::Refused(refusal) => {
+                self.note(&Answer::Refused(refusal.clone()));
+                Exec::Refused(refusal)
+            }
+            ExecDone::Aborted(why) => Exec::Aborted(why),
+            ExecDone::Missing => {
+                self.fetch();
+                Exec::Reading
             }
         }
     }
@@ -436,19 +534,58 @@ impl Engine {
         self.outstanding = true;
         log.submit(Batch { first, count, epoch: self.epoch, bytes }, place);
         if place == Place::Here {
-            self.poll();
+            self.poll_log();
         }
     }
 
-    /// Learns what has become durable, and commits what was held back when its time has come.
-    pub fn poll(&mut self) {
+    /// Learns what has become durable and what the store has done, and commits what was held back when its time has
+    /// come. Not while a step is open.
+    pub fn poll(&mut self) -> Result<(), StartError> {
+        self.poll_log();
+        if self.is_ready() {
+            self.hear_store()?;
+            let now = self.env.now_ms();
+            let retention_ms = self.options.retention_ms;
+            let state = self.shard.state_mut();
+            let short = state.bytes() >= self.options.memory / 10 * EVICT_TENTHS;
+            self.keeper.tend(state, self.durable, now, retention_ms, short);
+            if let Some(log) = &mut self.log {
+                let trimmed = self.trim.tend(&mut **log, self.keeper.saved(), now, self.options.log_retention_ms);
+                // What cannot be read now stays; whoever needs it will say why.
+                self.stats.trim_failures += u64::from(trimmed.is_err());
+            }
+        }
+        Ok(())
+    }
+
+    /// Hears what the store has done.
+    pub(crate) fn hear_store(&mut self) -> Result<(), StartError> {
+        let now = self.env.now_ms();
+        let heard = self.keeper.hear(self.shard.state_mut(), now);
+        let arrived = heard.map_err(|error| StartError::Store(error.to_string()))?;
+        self.arrivals += u64::from(arrived);
+        let trouble = self.keeper.kept().trouble.as_ref();
+        if trouble.is_some() != self.is_trouble_said {
+            self.is_trouble_said = trouble.is_some();
+            let why = trouble.cloned();
+            self.notices.push(why.map_or(Notice::StoreMended, |why| Notice::StoreFailed { why }));
+        }
+        self.keeper.take_broken().map_or(Ok(()), |why| Err(StartError::StoreBroken(why)))
+    }
+    /// Counts when records arrived from the store: commands that wait for one are tried again.
+    pub fn arrivals(&self) -> u64 {
+        self.arrivals
+    }
+
+    fn poll_log(&mut self) {
         let Some(log) = &mut self.log else { return };
         log.tend();
         if self.outstanding {
             match log.poll() {
                 Progress::Pending => return,
                 Progress::Idle => unreachable!("a batch is outstanding until it is reported"),
-                Progress::Durable { mut bytes, .. } => {
+                Progress::Durable { mut bytes, last, .. } => {
+                    self.durable = last;
                     bytes.clear();
                     self.spare = bytes;
                     self.outstanding = false;
@@ -482,13 +619,17 @@ impl Engine {
 
     /// The batch is durable nowhere, or nobody knows: all that rests on it is dropped and built again from the log.
     fn fail(&mut self, why: &str) {
-        self.no_room = Some(why.to_owned());
+        self.notices.push(Notice::LogFailed { why: why.to_owned() });
+        self.failed_at_ms = self.env.now_ms();
+        self.no_room = None;
         self.stats.log_failures += 1;
         self.failed = true;
         self.outstanding = false;
         self.waiting = 0;
         self.log = None;
-        self.shard = Shard::new(self.env.random());
+        self.shard = Shard::new(self.env.random(), self.options.retention_ms);
+        self.keeper.drop_staged();
+        self.trim = Trim::default();
         let until_ms = self.env.now_ms();
         self.phase = Phase::Waiting { until_ms };
         // Steps that were not proven never will be: the reactor closes whoever waits for them.
@@ -522,6 +663,10 @@ impl Engine {
             let hold = at.saturating_sub(self.env.ticks_ns());
             wait = Some(wait.map_or(hold, |wait| wait.min(hold)));
         }
+        if let Some(at) = self.keeper.next_at_ms(self.shard.state()) {
+            let rest = at.saturating_sub(self.env.now_ms()) * 1_000_000;
+            wait = Some(wait.map_or(rest, |wait| wait.min(rest)));
+        }
         if self.no_room_at_ms.is_some() {
             let retry = REOPEN_MS / 10 * 1_000_000;
             wait = Some(wait.map_or(retry, |wait| wait.min(retry)));
@@ -533,7 +678,7 @@ impl Engine {
     pub fn close(&mut self) -> Result<(), ReadError> {
         while self.is_ready() && self.is_committing() {
             if self.outstanding {
-                self.poll();
+                self.poll_log();
                 std::hint::spin_loop();
             } else {
                 self.submit(Place::Here);
@@ -557,7 +702,12 @@ const fn memory_budget(bytes: usize, memory: usize) -> Budget {
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("id", &self.id).field("step", &self.step).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("id", &self.id)
+            .field("step", &self.step)
+            .field("phase", &self.phase)
+            .field("kept", self.keeper.kept())
+            .finish_non_exhaustive()
     }
 }
 

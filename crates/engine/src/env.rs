@@ -75,6 +75,12 @@ fn random() -> u64 {
     boot_ns() ^ CALLS.fetch_add(1, Ordering::Relaxed).rotate_left(32)
 }
 
+/// A thread that has nothing else to do waits.
+#[expect(clippy::disallowed_methods, reason = "this is the file that may stop a thread")]
+pub(crate) fn pause(time: std::time::Duration) {
+    std::thread::sleep(time);
+}
+
 /// Threads of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Threads;

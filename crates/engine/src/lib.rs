@@ -8,10 +8,16 @@ pub mod caps;
 mod commit;
 mod engine;
 pub mod env;
+mod keeper;
 mod load;
+mod notice;
 mod shard;
+pub mod snapshot;
 mod stats;
+mod trim;
 
-pub use engine::{Elsewhere, Engine, Exec, Handled, Opened, Opener, Options, StartError};
+pub use engine::{Engine, Exec, Handled, Opened, Opener, Options, StartError};
+pub use keeper::{About, Builder, Holdings, Kept, OfflineError, Shelf, Shelves, VisitRecord};
+pub use notice::Notice;
 pub use shard::{Budget, Decided, ExecAborted, ExecDone, Shard, Work};
 pub use stats::Stats;

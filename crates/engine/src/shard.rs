@@ -7,6 +7,7 @@ use crate::caps::{
     EXEC_BYTES_MAX, FIRSTS_PER_COMMAND, STEP_BYTES, STEP_COMMANDS, STEP_ENDS, STEP_LINES, STEP_LOOKS, STEP_MOVED,
     STEP_TIMERS,
 };
+use crate::keeper::Keeper;
 use sumun_codec::{DecodeError, decode, encode, next_event};
 use sumun_core::{Decision, Event, EventKind, Key, LogEntry, State};
 use sumun_wire::{Answer, Command, Refusal};
@@ -16,6 +17,7 @@ pub struct Shard {
     state: State,
     event: Event,
     missing: Vec<Key>,
+    waits: Vec<Key>,
     batch: Vec<u8>,
     first: u64,
     count: u32,
@@ -39,7 +41,7 @@ pub struct Work {
 }
 
 /// What may be written now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Budget {
     Open,
     /// Memory is nearly used up: nothing begins, what is open may end.
@@ -75,9 +77,10 @@ pub enum ExecDone {
 }
 
 impl Shard {
-    pub fn new(seed: u64) -> Shard {
+    pub fn new(seed: u64, retention_ms: u64) -> Shard {
         Shard {
-            state: State::new(seed),
+            state: State::new(seed, retention_ms),
+            waits: Vec::new(),
             event: Event::default(),
             missing: Vec::new(),
             batch: Vec::new(),
@@ -240,13 +243,19 @@ impl Shard {
         std::mem::replace(&mut self.batch, empty)
     }
 
-    /// Applies the events of one frame that the log held. Returns how many there were.
-    pub fn replay(&mut self, first: u64, mut bytes: &[u8]) -> Result<u32, DecodeError> {
+    /// Applies the events of one frame that the log held, but for those that all records hold already. What waits for a
+    /// record to be read is given to the keeper. Returns how many there were.
+    pub(crate) fn replay(&mut self, first: u64, mut bytes: &[u8], keeper: &mut Keeper) -> Result<u32, DecodeError> {
         let mut count = 0;
         while let Some(event) = next_event(&mut bytes)? {
-            decode(event, first + u64::from(count), &mut self.event)?;
-            self.state.apply(&self.event);
+            let sequence = first + u64::from(count);
             count += 1;
+            if sequence <= self.state.sequence() {
+                continue;
+            }
+            decode(event, sequence, &mut self.event)?;
+            self.state.replay(&self.event, &mut self.waits);
+            self.waits.drain(..).for_each(|key| keeper.wait_for(key, sequence, event));
         }
         self.now = self.now.max(self.state.time());
         self.state.take_moved();

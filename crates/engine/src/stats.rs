@@ -21,6 +21,8 @@ pub struct Stats {
     pub fetched: u64,
     pub log_failures: u64,
     pub reopens: u64,
+    /// Looks at how much of the log may go that could not read it.
+    pub trim_failures: u64,
     /// By how much the wall clock is ahead of shard time.
     pub clock_drift_ms: i64,
     /// How late the last end by time was written.

@@ -16,6 +16,8 @@ pub(crate) struct Client {
     pub(crate) output: Output,
     /// The request at the beginning of `input`, so many bytes, is parsed and waits for a later step.
     pub(crate) waits: Option<usize>,
+    /// It waits for a record that is being read.
+    pub(crate) reading: bool,
     /// The kernel may have more to read (it says so once, not again).
     pub(crate) readable: bool,
     /// The kernel has said that the peer sends no more: only a read that finds the end may stop.
@@ -53,6 +55,7 @@ impl Client {
             input: Vec::new(),
             output: Output::default(),
             waits: None,
+            reading: false,
             // Registering it tells of what has come before.
             readable: false,
             hung_up: false,
@@ -73,7 +76,7 @@ impl Client {
 
     /// Whether another turn could get anything done.
     pub(crate) fn wants_turn(&self) -> bool {
-        self.fate == Fate::Lives && (self.readable || self.has_requests())
+        self.fate == Fate::Lives && !self.reading && (self.readable || self.has_requests())
     }
 
     /// Whether what is read holds more than the beginning of a request.

@@ -1,6 +1,6 @@
 //! The text of `INFO`: the sections that Redis's tools and libraries look for, and one of our own.
 
-use crate::ledger::{Figures, Readiness};
+use crate::ledger::{Figures, Readiness, Store};
 use crate::metrics::Metrics;
 use crate::resp::admin::REDIS_VERSION;
 use std::fmt::{self, Write};
@@ -95,6 +95,13 @@ impl Info<'_> {
         write!(out, "sync_us:{sync_us}\r\nsync_us_max:{sync_us_max}\r\nlog_failures:{log_failures}\r\n")?;
         write!(out, "expiry_lag_ms:{expiry_lag_ms}\r\nclock_drift_ms:{clock_drift_ms}\r\n")?;
         write!(out, "open_reservations:{open_reservations}\r\nitems:{items}\r\n")?;
+        let Figures { log_first, log_bytes, store, .. } = &self.figures;
+        let Store { saved, lag, unsaved, chunks, records, bytes, reads, reading, trouble } = store;
+        write!(out, "log_first_sequence:{log_first}\r\nlog_bytes:{log_bytes}\r\n")?;
+        write!(out, "store_sequence:{saved}\r\nstore_lag:{lag}\r\nstore_unsaved:{unsaved}\r\n")?;
+        write!(out, "store_chunks:{chunks}\r\nstore_records:{records}\r\nstore_bytes:{bytes}\r\n")?;
+        write!(out, "store_reads:{reads}\r\nstore_reading:{reading}\r\n")?;
+        write!(out, "store_trouble:{}\r\n", trouble.as_deref().unwrap_or_default().replace(['\r', '\n'], " "))?;
         write!(out, "steps:{steps}\r\nstep_requests_max:{step_requests_max}\r\nwaits:{waits}\r\n")?;
         write!(out, "reader_pauses:{reader_pauses}\r\naccept_pauses:{accept_pauses}\r\n")?;
         write!(out, "protocol_errors:{protocol_errors}\r\nunproven_closed:{unproven_closed}\r\n")?;

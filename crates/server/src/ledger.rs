@@ -16,6 +16,8 @@ pub enum Handled {
     Answer(Answer),
     /// Not in this step: the connection waits, no other.
     Later,
+    /// Not before `arrivals` has moved on: a record is being read.
+    Reading,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +25,7 @@ pub enum Executed {
     /// One answer a command.
     Done,
     Later,
+    Reading,
     /// `EXECABORT`: nothing was done.
     Aborted(&'static str),
     /// Nothing was done.
@@ -74,6 +77,30 @@ pub struct Figures {
     pub items: u64,
     pub memory_bytes: u64,
     pub is_writable: bool,
+    /// The oldest event that the log keeps, and how many bytes it takes.
+    pub log_first: u64,
+    pub log_bytes: u64,
+    pub store: Store,
+}
+
+/// What `INFO` shows of the store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Store {
+    /// All events up to here stand in it.
+    pub saved: u64,
+    /// Events that it is behind.
+    pub lag: u64,
+    /// Records that changed since they were stored.
+    pub unsaved: u64,
+    /// Of this run.
+    pub chunks: u64,
+    pub records: u64,
+    pub bytes: u64,
+    pub reads: u64,
+    /// Records that are being read now.
+    pub reading: u64,
+    /// Why it does not work, while it does not.
+    pub trouble: Option<String>,
 }
 
 /// Whether commands can be decided yet.
@@ -105,6 +132,8 @@ pub trait Ledger {
     /// Decides all, with nothing in between; `answers` is empty and gets one a command.
     fn exec(&mut self, commands: &[Command<'_>], answers: &mut Vec<Answer>) -> Executed;
     /// Whether the step has taken what it may: lines and bytes are bounded.
+    /// Counts when records arrived that commands may wait for.
+    fn arrivals(&self) -> u64;
     fn is_full(&self) -> bool;
     fn close_step(&mut self) -> Step;
     fn poll(&mut self) -> Result<Proof, Broken>;

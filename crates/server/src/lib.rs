@@ -24,5 +24,5 @@ mod turn;
 
 pub use metrics::Metrics;
 pub use reactor::{BindError, Ended, Options, Reactor, RunError, Stop};
-pub use shard::Shard;
+pub use shard::{Hears, Shard};
 pub use signals::Signals;

@@ -122,6 +122,9 @@ pub struct Reactor {
     pub(crate) clients: Clients,
     /// Those who get a turn, each once.
     pub(crate) ready: VecDeque<Token>,
+    /// Who waits for a record that is being read; and how many arrivals have been seen.
+    pub(crate) readers: Vec<Token>,
+    arrivals: u64,
     /// Those who wrote replies in the step that is open.
     pub(crate) touched: Vec<Token>,
     /// Steps that are closed and not proven, with those who wait for them.
@@ -170,6 +173,8 @@ impl Reactor {
             bound,
             clients: Clients::default(),
             ready: VecDeque::new(),
+            readers: Vec::new(),
+            arrivals: 0,
             touched: Vec::new(),
             waiting: VecDeque::new(),
             spare_lists: Vec::new(),
@@ -254,6 +259,12 @@ impl Reactor {
             Proof::Lost { proven } => {
                 self.release(proven);
                 self.abandon();
+            }
+        }
+        if self.arrivals != ledger.arrivals() {
+            self.arrivals = ledger.arrivals();
+            for token in std::mem::take(&mut self.readers) {
+                self.with(token, |_, client| client.reading = false);
             }
         }
         Ok(())

@@ -3,14 +3,18 @@
 //! While the log is replayed, or is opened again after a failure, the engine takes no steps: what is answered then
 //! (`PING`, `LOADING`) rests on nothing, so it belongs to the last step that was proven.
 
-use crate::ledger::{Broken, End, Executed, Figures, Handled, Ledger, Proof, Readiness, Step};
+use crate::ledger::{Broken, End, Executed, Figures, Handled, Ledger, Proof, Readiness, Step, Store};
+use std::fmt;
 use std::time::Duration;
-use sumun_engine::{Budget, Engine, Exec, ExecAborted};
+use sumun_engine::{Budget, Engine, Exec, ExecAborted, Notice};
 use sumun_wire::{Answer, Command};
 
-#[derive(Debug)]
+/// Who hears what the operator should know.
+pub type Hears = Box<dyn FnMut(&Notice) + Send>;
+
 pub struct Shard {
     engine: Engine,
+    hears: Option<Hears>,
     now_ms: u64,
     /// The engine's step is open.
     open: bool,
@@ -19,7 +23,21 @@ pub struct Shard {
 impl Shard {
     pub fn new(mut engine: Engine) -> Shard {
         let now_ms = engine.now_ms();
-        Shard { engine, now_ms, open: false }
+        Shard { engine, hears: None, now_ms, open: false }
+    }
+
+    #[must_use]
+    pub fn told_to(mut self, hears: Hears) -> Shard {
+        self.hears = Some(hears);
+        self
+    }
+
+    fn tell(&mut self) {
+        while let Some(notice) = self.engine.take_notice() {
+            if let Some(hears) = &mut self.hears {
+                hears(&notice);
+            }
+        }
     }
 
     pub const fn engine(&self) -> &Engine {
@@ -38,7 +56,11 @@ impl Ledger for Shard {
     }
 
     fn readiness(&self) -> Readiness {
-        if self.engine.is_ready() { Readiness::Ready } else { Readiness::Loading { done_permille: 0 } }
+        if self.engine.is_ready() {
+            Readiness::Ready
+        } else {
+            Readiness::Loading { done_permille: self.engine.loaded_permille() }
+        }
     }
 
     fn replay(&mut self) -> Result<(), Broken> {
@@ -64,6 +86,7 @@ impl Ledger for Shard {
         match self.engine.handle(command) {
             sumun_engine::Handled::Answer(answer) => Handled::Answer(answer),
             sumun_engine::Handled::Later => Handled::Later,
+            sumun_engine::Handled::Reading => Handled::Reading,
         }
     }
 
@@ -74,9 +97,14 @@ impl Ledger for Shard {
         match self.engine.exec(commands, answers) {
             Exec::Done => Executed::Done,
             Exec::Later => Executed::Later,
+            Exec::Reading => Executed::Reading,
             Exec::Refused(refusal) => Executed::Refused(refusal),
             Exec::Aborted(ExecAborted::TooLarge) => Executed::Aborted("its events are longer than 1 MiB."),
         }
+    }
+
+    fn arrivals(&self) -> u64 {
+        self.engine.arrivals()
     }
 
     fn is_full(&self) -> bool {
@@ -94,7 +122,8 @@ impl Ledger for Shard {
     }
 
     fn poll(&mut self) -> Result<Proof, Broken> {
-        self.engine.poll();
+        self.engine.poll().map_err(|error| Broken(error.to_string()))?;
+        self.tell();
         let proven = Step(self.engine.proven());
         Ok(if self.engine.take_failure() { Proof::Lost { proven } } else { Proof::Upto(proven) })
     }
@@ -112,7 +141,7 @@ impl Ledger for Shard {
     }
 
     fn figures(&self) -> Figures {
-        let (stats, counts) = (self.engine.stats(), self.engine.counts());
+        let (stats, counts, kept) = (self.engine.stats(), self.engine.counts(), self.engine.kept());
         let durable = self.engine.bounds().map_or_else(End::default, |bounds| End {
             sequence: bounds.last,
             segment: bounds.end.segment,
@@ -139,7 +168,26 @@ impl Ledger for Shard {
             open_reservations: counts.open as u64,
             items: counts.items as u64,
             memory_bytes: counts.bytes as u64,
+            log_first: self.engine.bounds().map_or(0, |bounds| bounds.first),
+            log_bytes: self.engine.bounds().map_or(0, |bounds| bounds.bytes),
+            store: Store {
+                saved: kept.saved,
+                lag: self.engine.sequence().saturating_sub(kept.saved),
+                unsaved: kept.unsaved as u64,
+                chunks: kept.chunks,
+                records: kept.records,
+                bytes: kept.bytes,
+                reads: kept.reads,
+                reading: kept.reading as u64,
+                trouble: kept.trouble.clone(),
+            },
             is_writable: self.engine.is_ready() && self.engine.budget() != Budget::ReadOnly,
         }
+    }
+}
+
+impl fmt::Debug for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shard").field("engine", &self.engine).field("open", &self.open).finish_non_exhaustive()
     }
 }

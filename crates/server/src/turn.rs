@@ -42,6 +42,9 @@ impl Reactor {
             } else if client.readable {
                 reactor.read(client, ledger);
             }
+            if client.reading {
+                reactor.readers.push(token);
+            }
             if client.output.unsent() > written && !client.touched {
                 client.touched = true;
                 reactor.touched.push(token);
@@ -203,6 +206,10 @@ impl Reactor {
         };
         match ledger.handle(&command) {
             Handled::Later => false,
+            Handled::Reading => {
+                client.reading = true;
+                false
+            }
             Handled::Answer(answer) => {
                 self.metrics.observe_answer(&answer);
                 reply::answer(&mut writer, verb, &answer);
@@ -235,7 +242,8 @@ impl Reactor {
         let executed = if commands.is_empty() { Executed::Done } else { ledger.exec(&commands, &mut answers) };
         let mut writer = client.session.writer(client.output.replies());
         match executed {
-            Executed::Later => {
+            Executed::Later | Executed::Reading => {
+                client.reading = executed == Executed::Reading;
                 drop(commands);
                 client.session.transaction = Some(transaction);
                 return false;

@@ -1,21 +1,23 @@
-//! One seed's world: a disk, a clock, an engine, the auditor, and what is not yet proven.
+//! One seed's world: a disk, a store, a clock, an engine, the auditor, and what is not yet proven.
+//!
+//! lines: faults, steps and judging share the one list of what is not yet proven.
 
 use crate::coverage::{Condition, Coverage};
 use crate::delayed::Delayed;
 use crate::events;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use sumun_auditor::generate::{Generator, Random, Step};
 use sumun_auditor::{Ledger, OwnedCommand, Trail, Writes};
-use sumun_core::{Key, Record};
 use sumun_engine::env::Env;
-use sumun_engine::{Budget, Elsewhere, Engine, Exec, Handled, Opened, Opener, Options};
+use sumun_engine::{Budget, Engine, Exec, Handled, Opened, Opener, Options, Shelves};
 use sumun_log::disk::Disk;
 use sumun_log::faulty::{Call, FaultyDisk};
 use sumun_log::{Crew, FileLog, LogId, ReaderEnd, Setup as LogSetup};
+use sumun_store::{Call as StoreCall, Twin};
 use sumun_wire::{Answer, Command, Event, Timestamp};
 
 /// Error numbers that a disk gives: an I/O error, no space.
@@ -124,18 +126,6 @@ impl Crew for AtOnce {
     }
 }
 
-#[derive(Debug, Default)]
-struct Shelf(BTreeMap<Key, Record>);
-
-impl Elsewhere for Shelf {
-    fn put(&mut self, key: Key, record: Record) {
-        self.0.insert(key, record);
-    }
-    fn take(&mut self, key: &Key) -> Option<Record> {
-        self.0.remove(key)
-    }
-}
-
 /// Something that was decided and is shown once its step is proven.
 struct Unproven {
     step: u64,
@@ -156,7 +146,9 @@ enum What {
 
 struct World {
     random: Random,
+    retention_ms: u64,
     disk: FaultyDisk,
+    store: Twin,
     data: PathBuf,
     clock: Arc<AtomicU64>,
     percent: Arc<AtomicU64>,
@@ -178,16 +170,22 @@ struct World {
 
 impl World {
     fn new(seed: u64) -> World {
+        // A third of all seeds forget within seconds, and come back to what they forgot.
+        let forgets = seed.is_multiple_of(3);
+        let retention_ms = if forgets { 1_000 * (1 + seed / 3 % 60) } else { 30 * 86_400_000 };
+        let generator = Generator::new(seed ^ 0x6e4);
         World {
+            retention_ms,
             random: Random::new(seed),
             disk: FaultyDisk::new(seed ^ 0xd15c),
+            store: Twin::new(seed ^ 0x5702),
             data: PathBuf::from("/data"),
             clock: Arc::new(AtomicU64::new(BEGIN_MS)),
             percent: Arc::new(AtomicU64::new(100)),
             engine: None,
-            ledger: Ledger::new(),
-            trail: Trail::new(),
-            generator: Generator::new(seed ^ 0x6e4),
+            ledger: Ledger::new().with_retention(retention_ms),
+            trail: Trail::new().with_retention(retention_ms),
+            generator: if forgets { generator.forgetting() } else { generator },
             unproven: VecDeque::new(),
             report: Report::default(),
             trace: VecDeque::new(),
@@ -255,14 +253,15 @@ impl World {
         let options = Options {
             shard: 0,
             memory: usize::MAX,
-            retention_ms: 30 * 86_400_000,
-            log_retention_ms: 30 * 86_400_000,
+            retention_ms: self.retention_ms,
+            log_retention_ms: self.retention_ms,
             accept_clock: false,
         };
         for attempt in 0.. {
             let env = Box::new(SimEnv { clock: Arc::clone(&self.clock), random: Random::new(self.random.next()) });
             let opener = self.opener();
-            match Engine::open(options.clone(), env, opener) {
+            let store = self.store.clone();
+            match Engine::open(options.clone(), env, opener, || Shelves::here(Box::new(store))) {
                 Ok((engine, _)) => {
                     self.engine = Some(engine);
                     break;
@@ -287,16 +286,18 @@ impl World {
             if slices > 100 {
                 self.disk.heal();
                 self.disk.set_capacity(None);
+                self.store.set_full(false);
+                self.store.set_stuck(false);
                 self.percent.store(100, Ordering::Relaxed);
             }
             if slices > 100_000 {
-                return Err("loading never ends".into());
+                return Err(format!("loading never ends: {engine:?}"));
             }
+            engine.work_on_store();
             if engine.load_wait_ms() > 0 {
                 self.clock.fetch_add(engine.load_wait_ms(), Ordering::Relaxed);
             }
         }
-        engine.set_elsewhere(Box::new(Shelf::default()));
         engine.take_failure();
         let end = ReaderEnd::Given(engine.bounds().ok_or("no log")?.end);
         for lost in std::mem::take(&mut self.unproven) {
@@ -355,6 +356,7 @@ impl World {
             }
         }
         self.disk.come_back();
+        self.store.crash();
         self.heal();
         let asleep = if self.random.below(4) == 0 { self.random.below(100_000) } else { 0 };
         self.clock.fetch_add(asleep, Ordering::Relaxed);
@@ -366,6 +368,8 @@ impl World {
     fn heal(&mut self) {
         self.disk.heal();
         self.disk.set_capacity(None);
+        self.store.set_full(false);
+        self.store.set_stuck(false);
         self.full_for = 0;
         self.percent.store(100, Ordering::Relaxed);
     }
@@ -408,11 +412,29 @@ impl World {
                 self.disk.fail_nth(Call::Sync, 1, EIO);
                 self.disk.fail_nth(Call::Sync, 1, EIO);
             }
+            22..26 => {
+                let call = [StoreCall::Open, StoreCall::Write, StoreCall::Sync, StoreCall::Read];
+                let call = call[self.random.below(4) as usize];
+                self.note(format!("the store fails: {call:?}"));
+                self.store.fail_next(call);
+            }
+            26 => {
+                self.note("the store's disk is full".into());
+                self.store.set_full(true);
+            }
+            27..30 => {
+                self.store.set_full(false);
+                self.store.set_stuck(false);
+            }
+            30 => self.store.set_stuck(true),
             _ => {}
         }
         if let Some(engine) = &mut self.engine {
-            for _ in 0..self.random.below(4) {
+            for _ in 0..self.random.below(16) {
                 engine.evict(self.random.next());
+            }
+            for _ in 0..self.random.below(6) {
+                engine.work_on_store();
             }
         }
     }
@@ -422,6 +444,43 @@ impl World {
     fn step(&mut self) -> Result<(), String> {
         let step = self.generator.step(&self.ledger);
         self.clock.fetch_add(step.advance_ms, Ordering::Relaxed);
+        for command in &step.commands {
+            self.note(command.to_string());
+        }
+        self.report.commands += step.commands.len() as u64;
+        let fetched = self.engine.as_ref().map_or(0, |engine| engine.stats().fetched);
+        let mut done = 0;
+        for attempt in 0.. {
+            self.begin_step()?;
+            done = self.ask(&step, done, fetched)?;
+            let engine = self.engine.as_mut().ok_or("no engine")?;
+            let number = engine.close_step();
+            for unproven in self.unproven.iter_mut().filter(|unproven| unproven.step == u64::MAX) {
+                unproven.step = number;
+            }
+            let lives = (self.lives, self.report.restarts);
+            if done < step.commands.len() || self.random.below(3) > 0 {
+                self.poll()?;
+            }
+            self.engine.as_ref().ok_or("no engine")?.shard().state().check();
+            if done == step.commands.len() || lives != (self.lives, self.report.restarts) {
+                return Ok(());
+            }
+            // Records are being read.
+            self.engine.as_mut().ok_or("no engine")?.work_on_store();
+            self.clock.fetch_add(self.random.below(2), Ordering::Relaxed);
+            if attempt > 200 {
+                self.store.set_full(false);
+                self.store.set_stuck(false);
+            }
+            if attempt > 10_000 {
+                return Err("a record is never read".into());
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_step(&mut self) -> Result<(), String> {
         let mut waited = 0;
         while !self.engine.as_ref().is_some_and(Engine::can_step) {
             self.clock.fetch_add(1, Ordering::Relaxed);
@@ -435,48 +494,44 @@ impl World {
         let fetched = engine.stats().fetched;
         let from = mark(engine);
         engine.open_step();
-        self.catch(from, What::Ends, fetched)?;
-        self.ask(&step)?;
-        let engine = self.engine.as_mut().ok_or("no engine")?;
-        let number = engine.close_step();
-        for unproven in self.unproven.iter_mut().filter(|unproven| unproven.step == u64::MAX) {
-            unproven.step = number;
-        }
-        if self.random.below(3) > 0 {
-            self.poll()?;
-        }
-        self.engine.as_ref().ok_or("no engine")?.shard().state().check();
-        Ok(())
+        self.catch(from, What::Ends, fetched)
     }
 
-    fn ask(&mut self, step: &Step) -> Result<(), String> {
-        for command in &step.commands {
-            self.note(command.to_string());
-        }
-        self.report.commands += step.commands.len() as u64;
-        let engine = self.engine.as_mut().ok_or("no engine")?;
-        let fetched = engine.stats().fetched;
-        let from = mark(engine);
+    /// Asks what is not done yet. Returns how many commands are.
+    fn ask(&mut self, step: &Step, mut done: usize, fetched: u64) -> Result<usize, String> {
         let commands: Vec<Command<'_>> = step.commands.iter().map(OwnedCommand::as_command).collect();
         if step.exec {
+            let engine = self.engine.as_mut().ok_or("no engine")?;
+            let from = mark(engine);
             let mut answers = Vec::new();
             let answers = match engine.exec(&commands, &mut answers) {
                 Exec::Done => answers,
                 Exec::Refused(refusal) => vec![Answer::Refused(refusal); commands.len()],
-                Exec::Later => return self.catch(from, What::Ends, fetched),
-                Exec::Aborted(_) => return Ok(()),
+                Exec::Reading => return Ok(done),
+                Exec::Later => {
+                    self.catch(from, What::Ends, fetched)?;
+                    return Ok(commands.len());
+                }
+                Exec::Aborted(_) => return Ok(commands.len()),
             };
-            return self.catch(from, What::Exec(step.commands.clone(), answers), fetched);
+            self.catch(from, What::Exec(step.commands.clone(), answers), fetched)?;
+            return Ok(commands.len());
         }
-        for (command, owned) in commands.iter().zip(&step.commands) {
+        while done < commands.len() {
             let engine = self.engine.as_mut().ok_or("no engine")?;
-            let what = match engine.handle(command) {
-                Handled::Answer(answer) => What::Command(owned.clone(), answer),
+            let from = mark(engine);
+            let what = match engine.handle(&commands[done]) {
+                Handled::Answer(answer) => What::Command(step.commands[done].clone(), answer),
                 Handled::Later => What::Ends,
+                Handled::Reading => {
+                    self.catch(from, What::Ends, fetched)?;
+                    return Ok(done);
+                }
             };
             self.catch(from, what, fetched)?;
+            done += 1;
         }
-        Ok(())
+        Ok(done)
     }
 
     /// Notes what was just decided, with the events that it left in the batch.
@@ -500,7 +555,7 @@ impl World {
 
     fn poll(&mut self) -> Result<(), String> {
         let engine = self.engine.as_mut().ok_or("no engine")?;
-        engine.poll();
+        engine.poll().map_err(|error| format!("the store: {error}"))?;
         if engine.take_failure() {
             self.note("the log failed".into());
             self.prove()?;

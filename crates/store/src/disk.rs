@@ -86,6 +86,7 @@ impl FjallStore {
         let lock = take_lock(dir)?;
         let path = dir.join("db");
         let checked = check_before(dir, &path)?;
+        forget_removed(&path)?;
         let db = Database::builder(&path)
             .cache_size(options.cache_bytes)
             .worker_threads(WORKERS)
@@ -377,6 +378,28 @@ fn make_dir(dir: &Path) -> Result<(), StoreError> {
     DirBuilder::new().mode(0o700).recursive(true).create(dir)?;
     if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         sync_dir(parent)?;
+    }
+    Ok(())
+}
+
+/// fjall removes a table's names without a sync between them, and a power cut may bring back any of them: the one that
+/// says which version holds, without that version. lsm-tree never leaves that by itself. Without the first name the
+/// folder counts for nothing; whether the table should be there, the ledger says.
+fn forget_removed(path: &Path) -> Result<(), StoreError> {
+    let Ok(folders) = std::fs::read_dir(path.join("keyspaces")) else { return Ok(()) };
+    for folder in folders {
+        let folder = folder?.path();
+        // The first holds fjall's own names, and is never removed.
+        if folder.ends_with("0") {
+            continue;
+        }
+        let current = folder.join("current");
+        let Ok(named) = std::fs::read(&current) else { continue };
+        let version = named.first_chunk::<8>().map(|id| format!("v{}", u64::from_le_bytes(*id)));
+        if version.is_some_and(|version| !folder.join(version).exists()) {
+            std::fs::remove_file(&current)?;
+            sync_dir(&folder)?;
+        }
     }
     Ok(())
 }

@@ -46,3 +46,6 @@ pub(crate) const SERVER_LOG_TAIL_BYTES: usize = 2_000;
 pub(crate) const BUYERS_MAX: u32 = 10_000_000;
 /// Differences that an audit spells out; the rest is counted.
 pub(crate) const FINDINGS_SHOWN_MAX: usize = 20;
+/// Copies of a running server's store that are begun until one is whole, and the pause between two.
+pub(crate) const STORE_COPIES_MAX: u32 = 100;
+pub(crate) const STORE_COPY_PAUSE: Duration = Duration::from_millis(20);

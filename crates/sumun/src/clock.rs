@@ -26,6 +26,11 @@ pub(crate) fn unix_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+#[expect(clippy::disallowed_methods, reason = "this file is where the commands' time comes from")]
+pub(crate) fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
 /// A number that no other run on this machine has: what ids of a run begin with.
 #[expect(clippy::disallowed_methods, reason = "this file is where the commands' time comes from")]
 pub(crate) fn run_id() -> u64 {

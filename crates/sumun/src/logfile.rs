@@ -52,6 +52,15 @@ impl LogFile {
         after: u64,
         mut each: impl FnMut(&Event) -> Result<Next, Failure>,
     ) -> Result<(), Failure> {
+        self.each_decoded(after, |event| each(&sumun_codec::outside(event)))
+    }
+
+    /// As `each`, events as the log has them.
+    pub(crate) fn each_decoded(
+        &mut self,
+        after: u64,
+        mut each: impl FnMut(&sumun_core::Event) -> Result<Next, Failure>,
+    ) -> Result<(), Failure> {
         let bounds = self.reader.bounds();
         if after >= bounds.last {
             return Ok(());
@@ -67,7 +76,7 @@ impl LogFile {
             while let Some(one) = sumun_codec::next_event(&mut rest).map_err(|error| undecodable(error, sequence))? {
                 if sequence > after {
                     sumun_codec::decode(one, sequence, &mut event).map_err(|error| undecodable(error, sequence))?;
-                    if each(&sumun_codec::outside(&event))? == Next::Stop {
+                    if each(&event)? == Next::Stop {
                         return Ok(());
                     }
                 }

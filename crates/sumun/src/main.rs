@@ -5,6 +5,7 @@
 
 mod bench;
 mod caps;
+mod carry;
 mod child;
 mod client;
 mod clock;
@@ -17,10 +18,12 @@ mod load;
 mod logfile;
 mod operator;
 mod picture;
+mod prove;
 mod random;
 mod resp;
 mod scratch;
 mod show;
+mod storefile;
 mod units;
 
 use clap::Parser;

@@ -100,13 +100,14 @@ impl Drop for Server {
 fn every_command_has_help_with_examples() {
     let scratch = Scratch::new();
     let (help, _) = check(&["--help"], &scratch.0, 0);
-    let commands = "serve demo bench verify log config configure receive adjust reserve capture release extend return item reservation";
+    let commands = "serve demo bench verify log snapshot store config configure receive adjust reserve capture release extend return item reservation";
     for name in commands.split(' ') {
         assert!(help.lines().any(|line| line.trim_start().starts_with(name)), "{name} in {help}");
         let (help, _) = check(&[name, "--help"], &scratch.0, 0);
         assert!(help.contains("Examples:\n") && help.contains(&format!("sumun {name}")), "{name}: {help}");
     }
     check(&["log", "dump", "--help"], &scratch.0, 0);
+    check(&["store", "rebuild", "--help"], &scratch.0, 0);
     check(&["--version"], &scratch.0, 0);
     assert!(fs::read_dir(&scratch.0).expect("it is there").next().is_none(), "help makes nothing");
 }
@@ -132,6 +133,8 @@ fn wrong_usage_ends_with_2_and_says_what_to_do() {
         ("bench --spawn --peer redis", "--server"),
         ("verify --data nosuch", "--data"),
         ("log dump --data .", "--data"),
+        ("snapshot --data nosuch out", "--data"),
+        ("store rebuild --data nosuch", "--data"),
         ("demo --buyers 0", "0"),
     ] {
         let words: Vec<&str> = line.split(' ').filter(|word| !word.is_empty()).collect();

@@ -1,7 +1,7 @@
 //! Events that real histories write: the core, driven over the contract's whole input space.
 
 use sumun_auditor::generate::Generator;
-use sumun_auditor::{Ledger, OwnedCommand};
+use sumun_auditor::{Ledger, OwnedCommand, RETENTION_MS_DEFAULT};
 use sumun_codec::outside;
 use sumun_core::{Decision, Event, State};
 use sumun_wire::{Answer, Command, Timestamp};
@@ -52,7 +52,7 @@ struct World {
 
 impl World {
     fn new(now: u64) -> World {
-        let mut state = State::new(1);
+        let mut state = State::new(1, RETENTION_MS_DEFAULT);
         assert_eq!(state.arm(now, 0, 1), None, "an empty state has nothing to arm");
         World { state, now, log: Vec::new(), event: Event::default() }
     }

@@ -3,7 +3,7 @@
 use super::{Deciding, Decision};
 use crate::draft::{Draft, Shift};
 use crate::event::{Event, Move, NONE};
-use crate::evict::Key;
+use crate::record::Key;
 use crate::state::State;
 use crate::{EventKind, reservation::Reservation};
 use alloc::vec::Vec;
@@ -25,7 +25,7 @@ impl State {
         if let Some((at, slot)) = self.lot_ends.first().copied()
             && at <= now
         {
-            return deciding.end_lots(self.lots[slot].item).is_err();
+            return matches!(deciding.end_lots(self.lots[slot].item), Err(Decision::First));
         }
         let Some(slot) = self.timers.due() else { return false };
         matches!(deciding.end_reservation(slot), Err(Decision::First))
@@ -46,6 +46,8 @@ impl Deciding<'_> {
         let Some(lots) = state.items[item].lots.as_ref().filter(|lots| lots.next_end <= self.now) else {
             return Ok(());
         };
+        // After a start an item may be known by the tail's events alone.
+        self.item_at(item)?;
         self.begin(EventKind::LotExpired);
         let mut draft = Draft::new(state, self.event);
         let entry = draft.item(item);

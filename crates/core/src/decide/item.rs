@@ -5,9 +5,9 @@ use super::{Deciding, Decision, Outcome, refuse};
 use crate::EventKind;
 use crate::draft::{Draft, Shift};
 use crate::event::{ItemEntry, LotEntry, Move, NONE, SettingsEntry};
-use crate::evict::Key;
 use crate::item::Item;
 use crate::names::Digest;
+use crate::record::Key;
 use smallvec::SmallVec;
 use sumun_wire::limits::{LOTS_PER_ITEM_MAX, QUANTITY_MAX};
 use sumun_wire::{Adjust, Answer, Code, Configure, Facts, Kind, Receive, Refusal, Short};
@@ -32,7 +32,7 @@ impl Deciding<'_> {
         if kind == Kind::Points && (c.safety_stock > 0 || c.backorder_limit > 0) {
             return refuse(Refusal::about(Code::Conflict, "points have no safety stock and no backorders"));
         }
-        if c.backorder_limit > 0 && item.is_some_and(Item::has_lots) {
+        if c.backorder_limit > 0 && item.is_some_and(|item| item.has_lots(self.now, state.retention_ms)) {
             return refuse(Refusal::about(Code::Conflict, "an item with lots has no backorder limit"));
         }
         if item.map_or(0, |item| item.figures.received) + c.backorder_limit > QUANTITY_MAX {
@@ -301,15 +301,15 @@ impl Deciding<'_> {
         if let Some(slot) = self.item(sku)? {
             self.end_lots(slot)?;
         }
-        Ok(Decision::Answer(self.state.show_item(sku)))
+        Ok(Decision::Answer(self.state.show_item(sku, self.now)))
     }
 
     pub(super) fn read_reservation(&mut self, id: &str) -> Outcome {
         let state = self.state;
-        if let Some(slot) = self.see(state.find_reservation(id), || Key::Reservation(id.into()))? {
+        if let Some(slot) = self.see(state.find_reservation(id, self.now), || Key::Reservation(id.into()))? {
             self.end_reservation(slot)?;
         }
-        Ok(Decision::Answer(state.show_reservation(id)))
+        Ok(Decision::Answer(state.show_reservation(id, self.now)))
     }
 
     pub(super) fn read_holder(&mut self, sku: &str, holder: &str) -> Outcome {

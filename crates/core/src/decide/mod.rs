@@ -10,7 +10,7 @@ mod part;
 mod reserve;
 
 use crate::event::Event;
-use crate::evict::Key;
+use crate::record::Key;
 use crate::state::{Found, State};
 use crate::validate;
 use alloc::vec::Vec;
@@ -107,11 +107,11 @@ impl<'a> Deciding<'a> {
     }
     pub(crate) fn lot(&mut self, item: u32, lot: &str) -> Result<Option<u32>, Decision> {
         let state = self.state;
-        self.see(state.find_lot(item, lot), || Key::Lot(state.items[item].sku.clone(), lot.into()))
+        self.see(state.find_lot(item, lot, self.now), || Key::Lot(state.items[item].sku.clone(), lot.into()))
     }
     pub(crate) fn movement(&mut self, item: u32, id: &str) -> Result<Option<u32>, Decision> {
         let state = self.state;
-        self.see(state.find_movement(item, id), || Key::Movement(state.items[item].sku.clone(), id.into()))
+        self.see(state.find_movement(item, id, self.now), || Key::Movement(state.items[item].sku.clone(), id.into()))
     }
     pub(crate) fn usage(&mut self, item: u32, holder: &str) -> Result<Option<u32>, Decision> {
         let state = self.state;

@@ -7,9 +7,9 @@ use super::{Deciding, Decision, Outcome, refuse};
 use crate::EventKind;
 use crate::draft::{Draft, Shift};
 use crate::event::NONE;
-use crate::evict::Key;
 use crate::names::Digest;
-use crate::reservation::{PartVerb, Reservation, Take};
+use crate::record::Key;
+use crate::reservation::{Mark, PartVerb, Reservation, Take};
 use smallvec::SmallVec;
 use sumun_wire::limits::PARTS_PER_RESERVATION_MAX;
 use sumun_wire::{Code, Ended, Extend, Facts, Name, Part, Refusal, Short, State as Status};
@@ -22,7 +22,7 @@ struct Wanted {
 
 impl Deciding<'_> {
     fn reservation(&mut self, id: &str) -> Result<Option<u32>, Decision> {
-        let Some(slot) = self.see(self.state.find_reservation(id), || Key::Reservation(id.into()))? else {
+        let Some(slot) = self.see(self.state.find_reservation(id, self.now), || Key::Reservation(id.into()))? else {
             return Ok(None);
         };
         self.end_reservation(slot)?;
@@ -305,11 +305,11 @@ impl Draft<'_> {
         let event = &mut *self.event;
         event.reservation.id = event.add(&r.id);
         event.reservation.hint = slot;
-        event.reservation.version = r.version + 1;
+        event.reservation.version = r.version() + 1;
         event.reservation.state = r.state;
         event.reservation.ended = r.ended;
-        event.reservation.tombstone = r.tombstone;
-        event.reservation.capture = r.capture;
+        event.reservation.tombstone = r.marks.has(Mark::Tombstone);
+        event.reservation.capture = r.marks.has(Mark::Capture);
         event.reservation.created_at = r.created_at;
         event.reservation.expires_at = r.expires();
         event.reservation.needed_until = r.needed_until();

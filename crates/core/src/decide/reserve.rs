@@ -6,8 +6,8 @@ use crate::EventKind;
 use crate::allocate::allocate;
 use crate::draft::Draft;
 use crate::event::{NONE, Named};
-use crate::evict::Key;
-use crate::reservation::Reservation;
+use crate::record::Key;
+use crate::reservation::{Mark, Reservation};
 use smallvec::SmallVec;
 use sumun_wire::limits::{QUANTITY_MAX, TAKEN_PER_RESERVATION_MAX};
 use sumun_wire::{Answer, Code, Ended, Facts, Name, Refusal, Reserve, Sequence, Short, State as Status, Timestamp};
@@ -24,7 +24,7 @@ type Wants<'a> = SmallVec<[Wanted<'a>; 2]>;
 impl Deciding<'_> {
     pub(super) fn reserve(&mut self, c: &Reserve<'_>) -> Outcome {
         let state = self.state;
-        let found = state.find_reservation(c.reservation);
+        let found = state.find_reservation(c.reservation, self.now);
         if let Some(slot) = self.see(found, || Key::Reservation(c.reservation.into()))? {
             self.end_reservation(slot)?;
             return self.replay_reserve(&state.reservations[slot], c);
@@ -144,8 +144,11 @@ impl Deciding<'_> {
             let item = &state.items[want.item];
             let available = item.available();
             // Nothing to look for when there is nothing to have: refusals are the burst's common case.
-            let given =
-                if available == 0 && !item.has_lots() { 0 } else { allocate(&mut draft, want.item, want.sku, c) };
+            let given = if available == 0 && !item.has_lots(self.now, state.retention_ms) {
+                0
+            } else {
+                allocate(&mut draft, want.item, want.sku, c)
+            };
             if want.quantity > available || given < want.quantity {
                 let (wanted, available, reserved) = (want.quantity, available.min(given), item.figures.reserved);
                 shorts.push(Short { sku: want.sku.into(), wanted, available, reserved, holder: None });
@@ -193,7 +196,7 @@ impl Deciding<'_> {
     }
 
     fn replay_reserve(&self, r: &Reservation, c: &Reserve<'_>) -> Outcome {
-        if r.tombstone {
+        if r.marks.has(Mark::Tombstone) {
             return refuse(Refusal::bare(Code::Released));
         }
         if !self.same_content(r, c) {
@@ -214,7 +217,7 @@ impl Deciding<'_> {
         let holder = (r.holder != NONE).then(|| state.holders[r.holder].name.as_str());
         if holder != c.holder
             || r.needed_until() != c.needed_until.map(|at| at.0)
-            || r.capture != c.capture
+            || r.marks.has(Mark::Capture) != c.capture
             || r.lines() != c.lines.len()
         {
             return false;
@@ -254,6 +257,6 @@ pub(super) fn outcome_of(r: &Reservation, replayed: bool) -> Answer {
         expires_at: r.expires().map(Timestamp),
         sequence: Sequence(r.sequence),
         replayed,
-        tombstone: r.tombstone,
+        tombstone: r.marks.has(Mark::Tombstone),
     })
 }

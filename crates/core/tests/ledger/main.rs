@@ -5,9 +5,13 @@
 mod evict;
 mod fine_print;
 mod history;
+mod lists;
 mod replay;
+mod retention;
 mod roll_back;
 mod script;
+mod store;
 mod support;
 mod timers;
+mod unsaved;
 mod verbs;

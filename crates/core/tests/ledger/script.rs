@@ -16,14 +16,18 @@
 
 use crate::support::{BEGIN, Judged};
 use std::str::SplitWhitespace;
-use sumun_auditor::{OwnedCommand, OwnedLine, PartVerb};
+use sumun_auditor::{OwnedCommand, OwnedLine, PartVerb, RETENTION_MS_DEFAULT};
 use sumun_wire::{
     Allocation, Answer, Code, Event, EventData, ItemRecord, Kind, Limit, Name, ReservationRecord, Timestamp,
 };
 
 /// Runs a script. Statements stand between semicolons or on lines of their own.
 pub(crate) fn check(script: &str) {
-    let mut judged = Judged::new(7);
+    check_with_retention(RETENTION_MS_DEFAULT, script);
+}
+
+pub(crate) fn check_with_retention(retention_ms: u64, script: &str) {
+    let mut judged = Judged::with_retention(7, retention_ms);
     let statements = script.split([';', '\n']).map(str::trim);
     for statement in statements.filter(|text| !text.is_empty() && !text.starts_with('#')) {
         run(&mut judged, statement);

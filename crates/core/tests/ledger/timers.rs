@@ -149,7 +149,7 @@ impl World {
     }
 
     fn restart(&mut self, now: u64, slots: u32) {
-        let mut state = State::new(8);
+        let mut state = State::new(8, 30 * DAY);
         self.driven.log.iter().for_each(|event| state.apply(event));
         let mut from = Some(0);
         while let Some(slot) = from {

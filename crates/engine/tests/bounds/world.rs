@@ -38,7 +38,7 @@ impl World {
     /// One item, with units for all.
     pub(crate) fn new() -> World {
         let mut world = World {
-            shard: Shard::new(7),
+            shard: Shard::new(7, 30 * 86_400_000),
             now: BEGIN_MS,
             worst: Worst::default(),
             event: Event::default(),
@@ -115,16 +115,32 @@ impl World {
     }
 
     /// Reserves numbers `from..until`, in steps as full as they may be.
-    pub(crate) fn fill(&mut self, from: u64, until: u64, mut ttl_ms: impl FnMut(u64) -> u64) {
-        let mut number = from;
+    pub(crate) fn fill(&mut self, from: u64, until: u64, ttl_ms: impl Fn(u64) -> u64) {
+        self.fill_for(from, until, ttl_ms, |_| None);
+    }
+
+    /// The same on behalf of holders.
+    pub(crate) fn fill_for(
+        &mut self,
+        from: u64,
+        until: u64,
+        ttl_ms: impl Fn(u64) -> u64,
+        holder: impl Fn(u64) -> Option<String>,
+    ) {
+        let (mut number, mut id) = (from, std::mem::take(&mut self.id));
         while number < until {
             self.begin();
             while number < until && !self.shard.is_full() {
-                assert!(matches!(self.reserve(number, ttl_ms(number)), Answer::Outcome(_)));
+                id = name(number, id);
+                let holder = holder(number);
+                let Command::Reserve(command) = reserve(&id, 1, ttl_ms(number)) else { unreachable!("it reserves") };
+                let command = Command::Reserve(Reserve { holder: holder.as_deref(), ..command });
+                assert!(matches!(self.handle(&command), Answer::Outcome(_)));
                 number += 1;
             }
             self.close(|_| {});
         }
+        self.id = id;
     }
 }
 

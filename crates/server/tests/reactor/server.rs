@@ -10,11 +10,12 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use sumun_engine::env::{System, Threads};
-use sumun_engine::{Engine, Opened};
+use sumun_engine::{Engine, Opened, Shelves};
 use sumun_log::faulty::FaultyDisk;
 use sumun_log::{FileLog, LogId, Setup};
 use sumun_server::ledger::{Broken, Executed, Figures, Handled, Ledger, Proof, Readiness, Step};
 use sumun_server::{Ended, Options, Reactor, Shard, Stop};
+use sumun_store::{StoreError, Twin};
 use sumun_wire::{Answer, Command};
 
 /// Longer than anything here takes, so that a test that hangs fails.
@@ -81,7 +82,14 @@ pub(crate) fn engine(disk: &FaultyDisk, reactor: &Reactor) -> Engine {
         log_retention_ms: 30 * day_ms,
         accept_clock: false,
     };
-    Engine::open(options, Box::new(System::new()), opener).expect("the log opens").0
+    Engine::open(options, Box::new(System::new()), opener, || shelves(reactor)).expect("the log opens").0
+}
+
+/// A store in memory.
+pub(crate) fn shelves(reactor: &Reactor) -> Result<Shelves, StoreError> {
+    let waker = reactor.waker();
+    let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(move || waker.wake().expect("the loop is there"));
+    Shelves::beside(Box::new(Twin::new(1)), &Threads, &wake)
 }
 
 impl Server {
@@ -232,6 +240,9 @@ impl Ledger for Late {
     }
     fn exec(&mut self, commands: &[Command<'_>], answers: &mut Vec<Answer>) -> Executed {
         self.shard.exec(commands, answers)
+    }
+    fn arrivals(&self) -> u64 {
+        self.shard.arrivals()
     }
     fn is_full(&self) -> bool {
         self.shard.is_full()

@@ -256,6 +256,12 @@ fn a_journal_that_is_sealed_must_be_valid_to_its_end() {
     }
 }
 
+/// Files that are open and have no name any more.
+fn open_and_gone(dir: &Path) -> usize {
+    let open = std::fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| entry.ok()?.path().read_link().ok());
+    open.filter(|path| path.starts_with(dir) && path.to_string_lossy().ends_with("(deleted)")).count()
+}
+
 #[test]
 fn a_dropped_table_gives_its_space_back() {
     let dir = dir("space");
@@ -282,15 +288,14 @@ fn a_dropped_table_gives_its_space_back() {
     // A merge that was on its way keeps the table until it ends.
     let (_open, never) = mpsc::channel::<()>();
     for _ in 0..500 {
-        if table_bytes(&dir) < 5_000_000 {
+        if table_bytes(&dir) < 5_000_000 && open_and_gone(&dir) <= 2 {
             break;
         }
         let _ = never.recv_timeout(Duration::from_millis(20));
     }
     let left = table_bytes(&dir);
     assert!(left < 5_000_000, "{left} of {full} bytes");
-    let open = std::fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| entry.unwrap().path().read_link().ok());
-    let gone = open.filter(|path| path.starts_with(&dir) && path.to_string_lossy().ends_with("(deleted)")).count();
+    let gone = open_and_gone(&dir);
     assert!(gone <= 2, "{gone} files of a dropped table are still open");
     drop(store);
     let store = FjallStore::open(&dir, options).unwrap();
@@ -331,4 +336,24 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 
 fn table_bytes(dir: &Path) -> u64 {
     files(&dir.join("db/keyspaces")).iter().filter_map(|file| Some(file.metadata().ok()?.blocks() * 512)).sum()
+}
+
+/// The names of a removed table come back one by one when the power goes.
+#[test]
+fn a_removed_table_of_which_a_name_came_back_is_forgotten_and_one_that_should_be_there_is_damage() {
+    let dir = dir("removed");
+    let mut store = opener(&dir, small()).open().unwrap();
+    (0..10).for_each(|number| store.write(&chunk(number)).unwrap());
+    store.sync().unwrap();
+    drop(store);
+    let folder = |number: u32| dir.join(format!("db/keyspaces/{number}"));
+    std::fs::create_dir(folder(40)).unwrap();
+    std::fs::copy(folder(2).join("current"), folder(40).join("current")).unwrap();
+    assert_eq!(held(&*opener(&dir, small()).open().unwrap()), 10);
+    for file in std::fs::read_dir(folder(2)).unwrap().map(|entry| entry.unwrap().path()) {
+        if file.file_name().is_some_and(|name| name.to_string_lossy().starts_with('v')) {
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+    assert!(matches!(opener(&dir, small()).open(), Err(StoreError::Damaged { .. })));
 }

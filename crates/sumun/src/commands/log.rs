@@ -30,7 +30,8 @@ enum LogCommand {
   sumun log dump --data ./sumun-data
   sumun log dump --data ./sumun-data --after 1000 --json | jq -r .subject
 
-With --json each line is a CloudEvent. Beside a running server it prints up to the log's durable end.")]
+With --json each line is a CloudEvent. Beside a running server it prints up to the log's durable end. A log whose oldest
+events have left with --log-retention is printed from where it begins; where that is, is said on stderr.")]
 struct Dump {
     /// Directory of the server
     #[arg(long, value_name = "DIR", env = "SUMUN_DATA", default_value = "./sumun-data", hide_env_values = true)]
@@ -56,6 +57,9 @@ fn print(arguments: &Dump) -> Result<(), Failure> {
             "sequence {} is older than the log, which begins at {first}",
             arguments.after + 1
         )));
+    }
+    if first > 1 && arguments.after < first {
+        eprintln!("sumun: the log begins at {first}: what was before has left with --log-retention");
     }
     let id = log.id();
     let mut out = BufWriter::new(io::stdout().lock());

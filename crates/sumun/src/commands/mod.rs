@@ -15,6 +15,8 @@ mod reservation;
 mod reserve;
 mod return_;
 mod serve;
+mod snapshot;
+mod store;
 mod verb;
 mod verify;
 
@@ -40,6 +42,8 @@ enum Command {
     Bench(bench::Bench),
     Verify(verify::Verify),
     Log(log::Log),
+    Snapshot(snapshot::Snapshot),
+    Store(store::Store),
     /// Print the configuration file, with every key at its default
     #[command(after_help = config::HELP)]
     Config,
@@ -63,6 +67,8 @@ impl Cli {
             Command::Bench(arguments) => bench::run(arguments),
             Command::Verify(arguments) => verify::run(arguments),
             Command::Log(arguments) => log::run(arguments),
+            Command::Snapshot(arguments) => snapshot::run(arguments),
+            Command::Store(arguments) => store::run(arguments),
             Command::Config => config::run(),
             Command::Configure(arguments) => configure::run(arguments),
             Command::Receive(arguments) => receive::run(arguments),

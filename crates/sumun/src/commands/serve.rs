@@ -9,11 +9,17 @@ use anyhow::Context;
 use clap::{Args, CommandFactory};
 use std::sync::{Arc, OnceLock};
 use sumun_engine::env::{Env, System, Threads};
-use sumun_engine::{Engine, Opened, Opener};
+use sumun_engine::{Engine, Opened, Opener, Shelves};
 use sumun_log::{FileLog, LogId, Report, Setup};
 use sumun_server::{Ended, Reactor, Shard, Signals};
+use sumun_store::FjallOpener;
 
 const SHARD: u32 = 0;
+/// What the store keeps in memory: blocks it has read, and what it has not yet sorted into files.
+const STORE_CACHE_BYTES_MIN: u64 = 8 << 20;
+const STORE_CACHE_BYTES_MAX: u64 = 512 << 20;
+const STORE_BUFFER_BYTES_MIN: u64 = 8 << 20;
+const STORE_BUFFER_BYTES_MAX: u64 = 64 << 20;
 
 /// Serve: over RESP, on one data directory
 #[derive(Args, Debug)]
@@ -52,7 +58,11 @@ pub(crate) fn run(arguments: &Serve) -> Result<(), Failure> {
         accept_clock: config.accept_clock,
     };
     // The lock on the directory comes with the log: whoever does not get it touches nothing that is another's.
-    let opened = Engine::open(options, Box::new(env), opener);
+    let store =
+        FjallOpener { dir: config.data.join(SHARD.to_string()).join("store"), options: store_options(config.memory.0) };
+    let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(waking(Arc::clone(&waker)));
+    let shelves = || Shelves::beside(Box::new(store), &Threads, &wake);
+    let opened = Engine::open(options, Box::new(env), opener, shelves);
     let (engine, report) = opened.with_context(|| format!("cannot open {}", config.data.display()))?;
     found(&config, &engine, &report);
     serve(&config, signals, engine, &waker)
@@ -66,7 +76,9 @@ fn serve(config: &Config, signals: Signals, engine: Engine, waker: &Waker) -> Re
     let mut reactor = Reactor::bind(options, Some(signals)).map_err(anyhow::Error::from)?;
     waker.set(reactor.waker()).expect("set here alone");
     let log = engine.id();
-    let mut shard = Shard::new(engine);
+    let mut shard = Shard::new(engine).told_to(Box::new(|notice| {
+        tell(if notice.is_warning() { Level::Warn } else { Level::Info }, &notice.to_string(), &[]);
+    }));
     let ended = reactor.run(&mut shard, |resp| {
         let pid = std::process::id();
         // Whoever waits for this line and has gone will not be served less.
@@ -85,6 +97,23 @@ fn serve(config: &Config, signals: Signals, engine: Engine, waker: &Waker) -> Re
     Ok(())
 }
 
+/// The store's part of the memory: the rest is for records.
+fn store_options(memory: u64) -> sumun_store::Options {
+    sumun_store::Options {
+        cache_bytes: (memory / 16).clamp(STORE_CACHE_BYTES_MIN, STORE_CACHE_BYTES_MAX),
+        write_buffer_bytes: (memory / 16).clamp(STORE_BUFFER_BYTES_MIN, STORE_BUFFER_BYTES_MAX),
+    }
+}
+
+fn waking(waker: Waker) -> impl Fn() + Send + Sync {
+    move || {
+        if let Some(waker) = waker.get() {
+            // It fails when the process is out of memory: then the loop's own timer finds what was to be told.
+            let _ = waker.wake();
+        }
+    }
+}
+
 /// Opens the log, the first time and whenever it has to be opened again: then it must be the same one.
 fn opener(config: &Config, env: &mut System, waker: Waker) -> Opener {
     let data = config.data.clone();
@@ -92,13 +121,6 @@ fn opener(config: &Config, env: &mut System, waker: Waker) -> Opener {
     let fresh = LogId((u128::from(env.random()) << 64 | u128::from(env.random())).to_be_bytes());
     let mut expected = None;
     Box::new(move || {
-        let waker = Arc::clone(&waker);
-        let wake = move || {
-            if let Some(waker) = waker.get() {
-                // It fails when the process is out of memory: then the loop's own timer finds what was to be told.
-                let _ = waker.wake();
-            }
-        };
         let setup = Setup {
             disk: Arc::new(sumun_log::RealDisk),
             data: data.clone(),
@@ -106,7 +128,7 @@ fn opener(config: &Config, env: &mut System, waker: Waker) -> Opener {
             fresh,
             expected,
             crew: Arc::new(Threads),
-            wake: Arc::new(wake),
+            wake: Arc::new(waking(Arc::clone(&waker))),
             options,
         };
         let (log, report) = FileLog::open(setup)?;
