@@ -161,7 +161,8 @@ impl Ledger {
         let item = self.item_mut(sku);
         if let Some(name) = &content.lot {
             let (expires_at, location) = (content.expires_at, content.location.clone());
-            let born = || Lot { pile: Pile::default(), expires_at, location, first, ended: false };
+            let born =
+                || Lot { pile: Pile::default(), expires_at, location, first, ended: false, last: now, doubtful: false };
             item.lots.entry(name.clone()).or_insert_with(born);
         }
         item.pile_mut(content.lot.as_ref()).received += quantity.unsigned_abs();
@@ -173,7 +174,7 @@ impl Ledger {
     fn keep_movement(&mut self, now: Timestamp, sku: &Name, movement: Name, content: MovementContent) -> Answer {
         let item = self.item_mut(sku);
         let answer = item.available(now);
-        item.movements.insert(movement, Movement { content, answer });
+        item.movements.insert(movement, Movement { content, answer, at: now, doubtful: false });
         available(answer)
     }
 
@@ -275,6 +276,8 @@ impl Ledger {
         let known = self.reservation_mut(id);
         known.version += 1;
         known.sequence = sequence;
+        (known.last, known.doubtful) = (now, false);
+        let lots: Vec<(Name, Name)> = known.lots().collect();
         let data = ReservationEvent {
             verb,
             reservation: known.id.clone(),
@@ -291,6 +294,10 @@ impl Ledger {
             lines,
         };
         let answer = Answer::Outcome(known.outcome(false));
+        // Whatever it moved, it stamps all lots that the reservation took from.
+        for (sku, lot) in lots {
+            self.stamp(now, &sku, &lot);
+        }
         (vec![Event { sequence, time: now, data: EventData::Reservation(Box::new(data)) }], answer)
     }
 
@@ -312,7 +319,19 @@ impl Ledger {
             let late = item.lots.values_mut().filter(|lot| lot.due(now) && lot.pile.on_hand() > 0);
             late.for_each(|lot| lot.ended = true);
         }
+        for (sku, lot, _) in &sums {
+            if let Some(lot) = lot {
+                self.stamp(now, sku, lot);
+            }
+        }
+        self.stamped(now);
         sums.into_iter().map(|(s, lot, q)| line(&self.items[&s], now, previous[&s], (s, lot, q))).collect()
+    }
+
+    fn stamp(&mut self, now: Timestamp, sku: &Name, lot: &Name) {
+        let lot = self.items.get_mut(sku).and_then(|item| item.lots.get_mut(lot));
+        let lot = lot.expect("a lot outlives the reservations that took from it");
+        (lot.last, lot.doubtful) = (now, false);
     }
 
     fn item_mut(&mut self, sku: &str) -> &mut Item {

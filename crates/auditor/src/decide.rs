@@ -236,7 +236,8 @@ impl Ledger {
         let mut held = 0;
         let mut sure = Vec::new();
         let mut late: BTreeMap<Timestamp, u64> = BTreeMap::new();
-        for reservation in self.reservations.values().filter(|r| r.holder.as_deref() == Some(holder)) {
+        let all = self.reservations.values().chain(&self.past);
+        for reservation in all.filter(|r| r.holder.as_deref() == Some(holder)) {
             let counted = reservation.lines.iter().filter(|line| line.counted && line.sku == sku);
             let (mut now_held, mut captured) = (0, 0);
             for line in counted {

@@ -13,6 +13,7 @@ use sumun_wire::limits::{LINES_MAX, QUANTITY_MAX, TTL_MS_MAX};
 use sumun_wire::{Allocation, Kind, Limit, Name, State, Timestamp};
 
 mod bad;
+mod comeback;
 mod recipe;
 
 const SKUS: [&str; 6] = ["apple", "bread", "cheese", "date", "egg", "수문"];
@@ -36,6 +37,8 @@ pub struct Generator {
     /// Commands of a recipe that are still to come, each with the time that goes by before it.
     script: VecDeque<(u64, OwnedCommand)>,
     names: u64,
+    /// How often, in a hundred commands, one comes back to what is forgotten.
+    comebacks: u64,
 }
 
 /// SplitMix64: small, and good enough to scatter.
@@ -71,7 +74,15 @@ impl Random {
 
 impl Generator {
     pub fn new(seed: u64) -> Generator {
-        Generator { random: Random::new(seed), script: VecDeque::new(), names: 0 }
+        Generator { random: Random::new(seed), script: VecDeque::new(), names: 0, comebacks: 0 }
+    }
+
+    /// One that often comes back to ids and lots around the moment when they are forgotten. It knows the retention from
+    /// the model: give that a short one, a second to a minute, else it waits for days.
+    #[must_use]
+    pub fn forgetting(mut self) -> Generator {
+        self.comebacks = 12;
+        self
     }
 
     /// The next step, given what the model knows.
@@ -126,6 +137,12 @@ impl Generator {
     fn command(&mut self, ledger: &Ledger, now: Timestamp) -> OwnedCommand {
         if let Some((_, next)) = self.script.pop_front() {
             return next;
+        }
+        if self.comebacks > 0
+            && self.random.chance(self.comebacks)
+            && let Some(command) = self.comeback(ledger, now)
+        {
+            return command;
         }
         let mut command = match self.random.below(100) {
             0..7 => self.configure(ledger),

@@ -25,6 +25,10 @@ pub(crate) struct Lot {
     pub(crate) first: Sequence,
     /// Its end was written, or it was given units after its end.
     pub(crate) ended: bool,
+    /// The time of its last event, or of the last of a reservation that took from it.
+    pub(crate) last: Timestamp,
+    /// A retention that was raised may have brought it back.
+    pub(crate) doubtful: bool,
 }
 
 /// What a movement said, for replays: verb (received or adjusted), amount, lot, expiry, location, reason.
@@ -42,6 +46,9 @@ pub(crate) struct MovementContent {
 pub(crate) struct Movement {
     pub(crate) content: MovementContent,
     pub(crate) answer: u64,
+    /// When it was made.
+    pub(crate) at: Timestamp,
+    pub(crate) doubtful: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -57,6 +64,9 @@ pub(crate) struct Item {
     pub(crate) loose: Pile,
     pub(crate) lots: BTreeMap<Name, Lot>,
     pub(crate) movements: BTreeMap<Name, Movement>,
+    /// Lots and movements that were forgotten. Such a lot has no units, and its sums stay the item's.
+    pub(crate) past_lots: Vec<(Name, Lot)>,
+    pub(crate) past_movements: Vec<(Name, Movement)>,
 }
 
 impl Pile {
@@ -75,6 +85,11 @@ impl Lot {
     pub(crate) fn due(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|at| at <= now)
     }
+
+    /// Without units.
+    pub(crate) fn idle(&self) -> bool {
+        self.pile.on_hand() == 0
+    }
 }
 
 impl Item {
@@ -92,9 +107,10 @@ impl Item {
         }
     }
 
-    /// The item's figure as the sum over its lots and its units without lot.
+    /// The item's figure as the sum over its lots, those forgotten too, and its units without lot.
     pub(crate) fn sum(&self, figure: impl Fn(&Pile) -> u64) -> u64 {
-        figure(&self.loose) + self.lots.values().map(|lot| figure(&lot.pile)).sum::<u64>()
+        let lots = self.lots.values().chain(self.past_lots.iter().map(|(_, lot)| lot));
+        figure(&self.loose) + lots.map(|lot| figure(&lot.pile)).sum::<u64>()
     }
 
     pub(crate) fn on_hand(&self) -> i64 {

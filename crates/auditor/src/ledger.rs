@@ -1,6 +1,6 @@
 //! The model of commands: what each must answer and write, given all that came before.
 //! After each step it checks STOCK-1, STOCK-2, RSV-1, RSV-2 and LIMIT-1 on what was touched. IDEM-1 is what `decide`
-//! demands of ids. Nothing is forgotten: retention is not modelled.
+//! demands of ids. What is forgotten, and when, stands in `forget`.
 //!
 //! Where the contract leaves freedom (when ends that nobody named are written; the last thousandth of a window), the
 //! system's choice is followed. After a complaint the model is void.
@@ -9,14 +9,15 @@ use crate::cell::{Asked, Cell, Met};
 use crate::compare::{check_event, check_events, kinds, same_answer, same_refusal};
 use crate::complaint::{Complaint, wrong};
 use crate::decide::{Decision, What, asked};
+use crate::forget::{Forgotten, Retention};
 use crate::item::Item;
 use crate::owned::OwnedCommand;
 use crate::request;
 use crate::reservation::{Reservation, Take};
 use std::collections::{BTreeMap, BTreeSet};
 use sumun_wire::{
-    Answer, Code, Command, Event, EventData, Facts, HolderRecord, ItemRecord, Name, Refusal, ReservationRecord,
-    Sequence, State, Timestamp, Verb,
+    Answer, Code, Command, Event, EventData, Facts, HolderRecord, ItemRecord, LogEvent, Name, Refusal,
+    ReservationRecord, Sequence, State, Timestamp, Verb,
 };
 
 /// Whether the log can be written, as far as whoever drives the system knows.
@@ -37,6 +38,14 @@ pub struct Ledger {
     pub(crate) last_time: Timestamp,
     pub(crate) items: BTreeMap<Name, Item>,
     pub(crate) reservations: BTreeMap<Name, Reservation>,
+    pub(crate) retention: Retention,
+    /// Reservations that were forgotten, in the order in which they were.
+    pub(crate) past: Vec<Reservation>,
+    /// Nothing is forgotten before this.
+    pub(crate) forget_from: Timestamp,
+    /// Something may be doubtful.
+    pub(crate) doubts: bool,
+    pub(crate) forgotten: Forgotten,
     pub(crate) pending: Vec<Vec<OwnedCommand>>,
     pub(crate) touched_items: BTreeSet<Name>,
     pub(crate) touched_reservations: BTreeSet<Name>,
@@ -74,9 +83,10 @@ impl Ledger {
 
     /// What the system must show of an item, everything due having ended.
     pub fn item(&self, sku: &str, now: Timestamp) -> Option<ItemRecord> {
-        self.visible(sku).map(|item| item.record(sku, |lot| lot.due(now)))
+        self.remembered(sku, now).map(|item| item.record(sku, |lot| lot.due(now)))
     }
 
+    /// As it was remembered at the last time that was judged.
     pub fn reservation(&self, id: &str) -> Option<ReservationRecord> {
         self.reservations.get(id).map(Reservation::record)
     }
@@ -103,6 +113,17 @@ impl Ledger {
         events: &[Event],
     ) -> Result<(), Complaint> {
         self.begin(now)?;
+        let one = std::slice::from_ref(command);
+        self.by_any_reading(one, |ledger| ledger.judge_one(now, command, answer, events))
+    }
+
+    fn judge_one(
+        &mut self,
+        now: Timestamp,
+        command: &Command<'_>,
+        answer: &Answer,
+        events: &[Event],
+    ) -> Result<(), Complaint> {
         if self.refused_before_anything(now, command, answer, events)? {
             return Ok(());
         }
@@ -132,6 +153,16 @@ impl Ledger {
         if commands.len() != answers.len() {
             return wrong("answer", self.last, format!("{} answers to {} commands", answers.len(), commands.len()));
         }
+        self.by_any_reading(commands, |ledger| ledger.judge_all(now, commands, answers, events))
+    }
+
+    fn judge_all(
+        &mut self,
+        now: Timestamp,
+        commands: &[Command<'_>],
+        answers: &[Answer],
+        events: &[Event],
+    ) -> Result<(), Complaint> {
         if answers.iter().any(blocked) {
             return self.refused_whole(now, commands, answers, events);
         }
@@ -257,6 +288,7 @@ impl Ledger {
             return wrong("time", self.last, format!("time went back from {} to {}", self.now.0, now.0));
         }
         self.now = now;
+        self.forget(now);
         Ok(())
     }
 
@@ -270,8 +302,9 @@ impl Ledger {
             return wrong("time", Some(event.sequence), format!("its time is not the shard's, {}", now.0));
         }
         match &event.data {
-            EventData::Log(_) => {
+            EventData::Log(LogEvent::Opened { retention_ms, .. } | LogEvent::Time { retention_ms, .. }) => {
                 (self.last, self.last_time) = (Some(event.sequence), now);
+                self.set_retention(*retention_ms);
                 Ok(())
             }
             EventData::Item(data) if data.verb == Verb::LotExpired => {
@@ -527,7 +560,7 @@ pub(crate) fn count_ends(events: &[Event]) -> usize {
 }
 
 /// The reservation and the skus that a command names.
-fn names<'a>(command: &Command<'a>) -> (Option<&'a str>, BTreeSet<Name>) {
+pub(crate) fn names<'a>(command: &Command<'a>) -> (Option<&'a str>, BTreeSet<Name>) {
     match command {
         Command::Configure(c) => (None, BTreeSet::from([Name::from(c.sku)])),
         Command::Remove { sku } | Command::Item { sku } | Command::Holder { sku, .. } => {

@@ -8,6 +8,8 @@
 //! chosen (`Decision::also`, `compare`), and else holds to one: "first received" is the log's order, not the
 //! millisecond; a negative adjustment leaves both the lot and the whole item what is reserved of them; a return names
 //! only the skus that something would go back to; times after the year 9999 are INVALID; `*` is no id of anything.
+//! What is forgotten is so exactly at its last event + retention; where a retention was raised, `forget` says which
+//! readings are accepted.
 //!
 //! Never here: any other crate of ours but `sumun-wire`, clocks, randomness other than a given seed, I/O, speed.
 
@@ -17,6 +19,7 @@ mod compare;
 mod complaint;
 mod decide;
 mod decide_items;
+mod forget;
 pub mod generate;
 mod item;
 mod ledger;
@@ -29,6 +32,7 @@ mod trail;
 
 pub use cell::{Asked, Cell, Met, Stand};
 pub use complaint::Complaint;
+pub use forget::{Forgotten, RETENTION_MS_DEFAULT};
 pub use ledger::{Ledger, Writes};
 pub use owned::{OwnedCommand, OwnedLine, PartVerb};
 pub use parse::BadText;

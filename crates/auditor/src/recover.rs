@@ -22,7 +22,7 @@ impl Ledger {
     pub fn recovered(&mut self, events: &[Event]) -> Result<(), Complaint> {
         let pending = std::mem::take(&mut self.pending);
         let mut pending = pending.iter();
-        self.now = self.last_time;
+        self.went_back(self.last_time);
         let mut rest = events;
         while let Some(event) = rest.first() {
             if count_ends(&rest[..1]) == 1 {
@@ -30,7 +30,10 @@ impl Ledger {
                 rest = &rest[1..];
                 continue;
             }
-            let found = pending.by_ref().find_map(|group| self.explained(group, rest));
+            let found = pending.by_ref().find_map(|group| {
+                let commands: Vec<Command<'_>> = group.iter().map(OwnedCommand::as_command).collect();
+                self.find_reading(&commands, |reading| reading.explained(group, rest))
+            });
             let Some((used, after)) = found else {
                 let what = format!("no unanswered command explains {}: {:?}", kinds(&rest[..1]), event.data);
                 return wrong("LOG-1", Some(event.sequence), what);

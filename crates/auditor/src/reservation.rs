@@ -51,6 +51,10 @@ pub(crate) struct Reservation {
     pub(crate) version: u64,
     pub(crate) sequence: Sequence,
     pub(crate) kept: BTreeMap<PartVerb, BTreeMap<Name, PartContent>>,
+    /// The time of its last event: of its end or last return, once it has ended.
+    pub(crate) last: Timestamp,
+    /// A retention that was raised may have brought it back.
+    pub(crate) doubtful: bool,
 }
 
 /// Units of one take of one line that move: line, take, quantity.
@@ -82,6 +86,12 @@ impl Reservation {
 
     pub(crate) fn sum_of(&self, sku: &str, figure: impl Fn(&Take) -> u64) -> u64 {
         self.lines.iter().filter(|line| line.sku == sku).map(|line| line.sum(&figure)).sum()
+    }
+
+    /// Sku and lot of all that it took from lots.
+    pub(crate) fn lots(&self) -> impl Iterator<Item = (Name, Name)> {
+        let takes = self.lines.iter().flat_map(|line| line.takes.iter().map(move |take| (&line.sku, take)));
+        takes.filter_map(|(sku, take)| Some((sku.clone(), take.lot.clone()?)))
     }
 
     pub(crate) fn due(&self, now: Timestamp) -> bool {

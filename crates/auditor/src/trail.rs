@@ -6,16 +6,24 @@
 //! or return twice. LIMIT-1: from the settings seen. Memory grows with what is kept: one entry an item, a lot, a
 //! movement, a reservation.
 //!
+//! Retention is what the newest `log.opened` or `log.time` said, before any of them what the caller was told. An id, or
+//! a lot, may begin anew only when it is forgotten, or was under a retention before; nothing goes on after it is
+//! forgotten by the retention that holds. After a retention was raised, both are by the book for what lies between.
+//!
 //! Never here: commands, answers.
 
 use crate::complaint::{Complaint, wrong};
+use crate::forget::RETENTION_MS_DEFAULT;
 use std::collections::{BTreeMap, BTreeSet};
 use sumun_wire::{
     Event, EventData, EventLine, ItemEvent, Kind, LogEvent, Name, ReservationEvent, Sequence, Settings, Timestamp, Verb,
 };
 
+mod keep;
 mod life;
+mod seen;
 use life::Life;
+use seen::{Keep, Seen};
 
 /// How much was proven.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,9 +41,11 @@ pub struct Trail {
     first: Option<Sequence>,
     last: Option<(Sequence, Timestamp)>,
     events: u64,
-    retention_ms: Option<u64>,
+    retention: Keep,
     items: BTreeMap<Name, Track>,
     lives: BTreeMap<Name, Life>,
+    /// What began anew and was captured before, by sku and holder: a limit counts it all the same.
+    past: BTreeMap<(Name, Name), Vec<(Timestamp, u64)>>,
     /// Reservations that may count for a holder of an item.
     holders: BTreeMap<(Name, Name), Vec<(Name, Timestamp)>>,
 }
@@ -53,7 +63,7 @@ struct Track {
     counting: bool,
     removed: bool,
     lots: BTreeMap<Option<Name>, LotTrack>,
-    movements: BTreeMap<Name, Timestamp>,
+    movements: BTreeMap<Name, Seen>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -64,6 +74,7 @@ struct LotTrack {
     location: Option<Name>,
     /// Its end was written, or it was given units after its end.
     ended: bool,
+    seen: Seen,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,12 +96,6 @@ struct Effect {
     returned: i128,
     captured: i128,
     reserved: i128,
-}
-
-/// Whether an id whose last event was `at` may be used anew. A log read from its first event says its retention there;
-/// one that begins in the middle may not have said it yet.
-fn forgotten(now: Timestamp, at: Timestamp, retention_ms: Option<u64>, from_first: bool) -> bool {
-    retention_ms.map_or(!from_first, |ms| now.0 >= at.0.saturating_add(ms))
 }
 
 impl Figures {
@@ -130,8 +135,16 @@ impl Effect {
 }
 
 impl Trail {
+    /// Until the log says its retention: 30 days when it is read from its first event, else unknown.
     pub fn new() -> Trail {
         Trail::default()
+    }
+
+    /// The retention until the log says another.
+    #[must_use]
+    pub fn with_retention(mut self, retention_ms: u64) -> Trail {
+        self.retention = Keep::For(retention_ms);
+        self
     }
 
     /// The next event of the log.
@@ -144,12 +157,14 @@ impl Trail {
                 return wrong("LOG-2", Some(event.sequence), format!("time went back from {}", time.0));
             }
         }
-        self.first.get_or_insert(event.sequence);
+        if *self.first.get_or_insert(event.sequence) == Sequence(1) && self.retention == Keep::Unknown {
+            self.retention = Keep::For(RETENTION_MS_DEFAULT);
+        }
         self.last = Some((event.sequence, event.time));
         self.events += 1;
         match &event.data {
             EventData::Log(LogEvent::Opened { retention_ms, .. } | LogEvent::Time { retention_ms, .. }) => {
-                self.retention_ms = Some(self.retention_ms.map_or(*retention_ms, |known| known.min(*retention_ms)));
+                self.retain(event.time, *retention_ms);
                 Ok(())
             }
             EventData::Item(data) => self.item_event(event, data),
@@ -197,14 +212,13 @@ impl Trail {
         if data.lines.is_empty() || data.lines.iter().any(|line| line.sku != data.sku) {
             return no("event", format!("{} has lines of its own item, and at least one", event.kind()));
         }
-        let (retention_ms, from_first) = (self.retention_ms, self.first == Some(Sequence(1)));
         let track = self.items.entry(data.sku.clone()).or_default();
         if track.kind.replace(data.kind).is_some_and(|kind| kind != data.kind) {
             return no("event", format!("`{}` changed its kind", data.sku));
         }
         if let Some(movement) = &data.movement {
-            let before = track.movements.insert(movement.clone(), event.time);
-            if before.is_some_and(|at| !forgotten(event.time, at, retention_ms, from_first)) {
+            let before = track.movements.insert(movement.clone(), Seen::at(event.time));
+            if before.is_some_and(|seen| !self.retention.may_begin(seen, event.time)) {
                 return no("IDEM-1", format!("movement `{movement}` of `{}` was applied twice", data.sku));
             }
         }
@@ -239,7 +253,9 @@ impl Trail {
                 return no("event", format!("{} cannot move {} of {:?}", event.kind(), line.quantity, line.lot));
             }
         }
+        self.lots_begin_anew(event, data)?;
         self.lines(event, data.verb, false, &data.lines)?;
+        self.lots_or_backorders(event, data)?;
         if data.verb == Verb::LotExpired {
             self.lots_end(event, data)?;
         }
@@ -287,11 +303,15 @@ impl Trail {
     fn reservation_event(&mut self, event: &Event, data: &ReservationEvent) -> Result<(), Complaint> {
         let begins = data.version == 1;
         let mut life = self.lives.remove(&data.reservation).unwrap_or_default();
-        life.step(event, data, self.retention_ms, self.first == Some(Sequence(1)))?;
+        if begins {
+            self.keep_count(&life);
+        }
+        life.step(event, data, self.retention, self.first == Some(Sequence(1)))?;
         if begins && matches!(data.verb, Verb::Held | Verb::Captured) {
             self.lots_may_be_taken(event, data)?;
         }
         self.lines(event, data.verb, begins, &data.lines)?;
+        self.stamp_lots(event.time, &life);
         if begins {
             self.count(data, &mut life);
         }
@@ -340,6 +360,10 @@ impl Trail {
                 let life = &self.lives[id];
                 let young = limit.window_ms.is_none_or(|window| event.time.0 - begin.0 < window);
                 used += life.held(sku) + if young { life.captured(sku) } else { 0 };
+            }
+            for (begin, captured) in self.past.get(&(sku.clone(), holder.clone())).into_iter().flatten() {
+                let young = limit.window_ms.is_none_or(|window| event.time.0 - begin.0 < window);
+                used += if young { *captured } else { 0 };
             }
             if used > limit.quantity {
                 let what = format!("`{holder}` has {used} of `{sku}`, whose limit is {}", limit.quantity);
@@ -439,13 +463,14 @@ impl Track {
         let base = before.cloned().unwrap_or_default();
         let on_hand = i128::from(base.on_hand) + effect.on_hand();
         let reserved = i128::from(base.reserved) + effect.reserved;
+        let seen = Seen::at(event.time);
         let Some(lot) = &line.lot_figures else {
             if reserved < 0 {
                 return no("STOCK-1", format!("{name}: more than was held"));
             }
             let fit = "within the figures of the item, which are at most 2^53 − 1";
             let (on_hand, reserved) = (i64::try_from(on_hand).expect(fit), u64::try_from(reserved).expect(fit));
-            self.lots.insert(None, LotTrack { on_hand, reserved, ..LotTrack::default() });
+            self.lots.insert(None, LotTrack { on_hand, reserved, seen, ..LotTrack::default() });
             return Ok(());
         };
         let after = (i128::from(lot.on_hand), i128::from(lot.reserved));
@@ -465,7 +490,8 @@ impl Track {
         let (expires_at, location) = (lot.expires_at, lot.location.clone());
         let due = expires_at.is_some_and(|at| at <= event.time);
         let ended = verb == Verb::LotExpired || base.ended || (due && on_hand > 0);
-        self.lots.insert(line.lot.clone(), LotTrack { on_hand, reserved: lot.reserved, expires_at, location, ended });
+        let reserved = lot.reserved;
+        self.lots.insert(line.lot.clone(), LotTrack { on_hand, reserved, expires_at, location, ended, seen });
         Ok(())
     }
 

@@ -2,8 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
+use sumun_auditor::{Ledger, Trail};
+
 mod script;
-use script::check;
+
+fn check(script: &str) {
+    script::check(Ledger::new(), Trail::new(), script);
+}
 
 #[test]
 fn a_receipt_for_an_unknown_sku_configures_it_first_and_a_replay_gives_the_first_answer() {

@@ -1,5 +1,6 @@
 //! The life of one reservation, as its events tell it: RSV-1, RSV-2 and IDEM-1 of its parts.
 
+use super::seen::{Keep, Seen};
 use crate::complaint::{Complaint, wrong};
 use std::collections::{BTreeMap, BTreeSet};
 use sumun_wire::{Ended, Event, EventLine, Name, ReservationEvent, State, Timestamp, Verb};
@@ -22,12 +23,13 @@ pub(crate) struct Life {
     pub(crate) parts: BTreeMap<(Name, Option<Name>), Parts>,
     /// Skus whose limit counts it.
     pub(crate) counted: BTreeSet<Name>,
+    pub(crate) holder: Option<Name>,
+    /// Its last event.
+    pub(crate) seen: Seen,
     version: u64,
-    time: Timestamp,
     state: State,
     ended: Option<Ended>,
     tombstone: bool,
-    holder: Option<Name>,
     expires_at: Option<Timestamp>,
     needed_until: Option<Timestamp>,
     ids: BTreeSet<(&'static str, Name)>,
@@ -40,6 +42,11 @@ impl Parts {
 }
 
 impl Life {
+    /// Something of it may be held.
+    pub(crate) fn open(&self) -> bool {
+        self.version > 0 && self.state == State::Held
+    }
+
     pub(crate) fn held(&self, sku: &Name) -> u64 {
         self.of(sku).map(Parts::held).sum()
     }
@@ -62,14 +69,12 @@ impl Life {
         &mut self,
         event: &Event,
         data: &ReservationEvent,
-        retention_ms: Option<u64>,
+        keep: Keep,
         from_first: bool,
     ) -> Result<(), Complaint> {
         let no = |rule, what: String| wrong(rule, Some(event.sequence), format!("`{}` {what}", data.reservation));
         if data.version == 1 {
-            let gone = super::forgotten(event.time, self.time, retention_ms, from_first);
-            let forgotten = self.state != State::Held && gone;
-            if self.version > 0 && !forgotten {
+            if self.version > 0 && (self.open() || !keep.may_begin(self.seen, event.time)) {
                 return no("RSV-1", "begins while it is remembered".to_owned());
             }
             *self = Life { whole: true, created_at: event.time, ..Life::default() };
@@ -78,6 +83,9 @@ impl Life {
             let known = self.version > 0;
             if (known && data.version != self.version + 1) || (!known && from_first) || data.version == 0 {
                 return no("LOG-2", format!("goes from version {} to {}", self.version, data.version));
+            }
+            if known && !self.open() && keep.forgotten(self.seen, event.time) {
+                return no("RSV-1", "goes on after it was forgotten".to_owned());
             }
             if known {
                 self.unchanged(event, data)?;
@@ -97,7 +105,7 @@ impl Life {
             return no("RSV-1", format!("is {} and complete {}", data.state.word(), data.complete));
         }
         self.version = data.version;
-        self.time = event.time;
+        self.seen = Seen::at(event.time);
         self.state = data.state;
         self.ended = data.ended;
         self.tombstone = data.tombstone;

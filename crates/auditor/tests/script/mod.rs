@@ -12,10 +12,8 @@
 use sumun_auditor::{Ledger, OwnedCommand, Trail};
 use sumun_wire::{Answer, Code, Event, Timestamp};
 
-pub(crate) fn check(script: &str) {
-    let mut system = Ledger::new();
-    let mut judge = Ledger::new();
-    let mut trail = Trail::new();
+pub(crate) fn check(ledger: Ledger, mut trail: Trail, script: &str) {
+    let (mut system, mut judge) = (ledger.clone(), ledger);
     let mut now = Timestamp(0);
     let mut lines = script.lines().map(str::trim).filter(|line| !line.is_empty()).peekable();
     while let Some(line) = lines.next() {
