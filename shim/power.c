@@ -14,8 +14,9 @@
  * system may promise.
  *
  * What would pass by unseen ends the process by name: calls that are not known here, and, by a filter on system calls,
- * those that do not come from here (libraries that make their own). A proof that sees half of what is written proves
- * nothing. Descriptors are asked what they are each time: slow, and never wrong.
+ * those that do not come from here (libraries that make their own). Two of these are known and led here instead, as the
+ * store's libraries make them: renameat and fadvise64. A proof that sees half of what is written proves nothing.
+ * Descriptors are asked what they are each time: slow, and never wrong.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,6 +26,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,20 +38,27 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <ucontext.h>
 #include <unistd.h>
 
+#ifndef SYS_SECCOMP
+#define SYS_SECCOMP 1 /* of SIGSYS: a filter sent it */
+#endif
 #define SECTOR 512u
 #define HEAD 4096u
 #define FILE_BYTES_MAX (1ull << 32)
 #define FILES_MAX 4096
 #define CHUNK (64u << 10)
+#define PAGE 8u /* sectors */
 
+enum aim { ALL = 0, LOGS = 1, STORE = 2, OTHERS = 3 };
 enum state { CLEAN = 0, DIRTY = 1, LOST = 2, CUT = 3 }; /* CUT: behind the end since a truncation */
 
 struct control {
     volatile uint32_t hold;      /* syncs wait while this is not 0 */
     volatile uint32_t fail;      /* so many syncs fail; all, when it is UINT32_MAX */
-    volatile uint32_t only_logs; /* fail files named *.log alone */
+    volatile uint32_t aim;       /* whose syncs are held, failed and swallowed (enum aim): all, *.log files',
+                                  * the store's, all but the store's */
     volatile uint32_t swallow;   /* syncs return 0 and do nothing: 1 all, 2 those of folders */
     volatile uint32_t seed;
     volatile uint32_t held, failed, synced, swallowed; /* syncs that wait now; that failed, came through, were swallowed */
@@ -59,6 +68,7 @@ struct control {
 struct head {
     uint64_t length;       /* what the device has, if the length is dirty */
     uint64_t length_dirty;
+    uint64_t high; /* sectors from here on were never anything but CLEAN */
 };
 
 struct file {
@@ -222,7 +232,7 @@ static struct file *take(uint64_t inode) {
         file->head = map_state(inode);
         file->states = (unsigned char *)file->head + HEAD;
         /* An earlier process may have left something there. */
-        file->high = FILE_BYTES_MAX / SECTOR;
+        file->high = file->head->high;
         files[at] = file;
     }
     struct file *file = files[at];
@@ -254,6 +264,7 @@ static void spoil(struct file *file, int fd, uint64_t from, uint64_t to, enum st
         }
         if (at / SECTOR < file->low) file->low = at / SECTOR;
         if ((at + bytes) / SECTOR > file->high) file->high = (at + bytes) / SECTOR;
+        if (file->high > file->head->high) file->head->high = file->high;
     }
     if (readable != fd) sys(SYS_close, readable);
 }
@@ -346,6 +357,41 @@ ssize_t pread64(int fd, void *bytes, size_t length, off64_t at) {
 }
 ssize_t pread(int fd, void *bytes, size_t length, off_t at) { return pread64(fd, bytes, length, at); }
 
+/* What is clean leaves the page cache, a page at a time; what a failed sync has lost is then read from the device. */
+static int drop_cache(int fd, off_t at, off_t length, int advice) {
+    struct stat seen;
+    if (advice != POSIX_FADV_DONTNEED || is_ours(fd, &seen) != 1) return (int)sys(SYS_fadvise64, fd, at, length, advice);
+    if (at != 0 || length != 0) die("fadvise", "of a part of a file is not known");
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int writable = (int)sys(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0);
+    if (writable < 0) die("cannot write what the device has", strerror(errno));
+    struct file *file = take(seen.st_ino);
+    if (fstat(fd, &seen) != 0) die("cannot ask a file's length", strerror(errno));
+    uint64_t size = (uint64_t)seen.st_size;
+    for (uint64_t page = 0; page < file->head->high && page * SECTOR < size; page += PAGE) {
+        if (memchr(file->states + page, DIRTY, PAGE)) continue;
+        for (uint64_t sector = page; sector < page + PAGE && sector * SECTOR < size; sector++) {
+            unsigned char old[SECTOR];
+            uint64_t left = size - sector * SECTOR;
+            if (file->states[sector] != LOST) continue;
+            get(file->image, old, SECTOR, (off_t)(sector * SECTOR));
+            put(writable, old, left < SECTOR ? left : SECTOR, (off_t)(sector * SECTOR));
+            file->states[sector] = CLEAN;
+        }
+    }
+    give(file);
+    sys(SYS_close, writable);
+    return (int)sys(SYS_fadvise64, fd, at, length, advice);
+}
+/* Says what is wrong instead of setting errno. */
+int posix_fadvise64(int fd, off64_t at, off64_t length, int advice) {
+    int saved = errno, done = drop_cache(fd, at, length, advice) == 0 ? 0 : errno;
+    errno = saved;
+    return done;
+}
+int posix_fadvise(int fd, off_t at, off_t length, int advice) { return posix_fadvise64(fd, at, length, advice); }
+
 /* ---- syncs ---- */
 
 static void note(const char *line) {
@@ -361,12 +407,17 @@ static int coin(uint32_t *chance) {
     return *chance & 1;
 }
 
-static int has_to_fail(int fd, int kind) {
+static int is_aimed_at(int fd, int kind) {
     char path[PATH_MAX];
-    if (control->only_logs) {
-        size_t length = kind == 1 && path_of(fd, path) ? strlen(path) : 0;
-        if (length < 4 || strcmp(path + length - 4, ".log") != 0) return 0;
-    }
+    if (control->aim == ALL) return 1;
+    if (!path_of(fd, path)) return 0;
+    size_t length = strlen(path);
+    if (control->aim == LOGS) return kind == 1 && length >= 4 && strcmp(path + length - 4, ".log") == 0;
+    char *store = strstr(path + data_length, "/store");
+    return (store && (store[6] == '/' || store[6] == 0)) == (control->aim == STORE);
+}
+
+static int has_to_fail(void) {
     for (uint32_t left = control->fail; left > 0; left = control->fail)
         if (left == UINT32_MAX || __sync_bool_compare_and_swap(&control->fail, left, left - 1)) return 1;
     return 0;
@@ -396,16 +447,16 @@ static int sync_any(int fd, long number) {
     pthread_mutex_lock(&names_lock);
     uint64_t upto = lines;
     pthread_mutex_unlock(&names_lock);
-    if (control->hold) {
+    if (control->hold && is_aimed_at(fd, kind)) {
         __sync_fetch_and_add(&control->held, 1);
-        while (control->hold) usleep(200);
+        while (control->hold && is_aimed_at(fd, kind)) usleep(200);
         __sync_fetch_and_sub(&control->held, 1);
     }
-    int done = 0, fails = 0;
-    if (control->swallow == 1 || (control->swallow == 2 && kind == 2)) {
+    int done = 0, fails = 0, aimed = is_aimed_at(fd, kind);
+    if (aimed && (control->swallow == 1 || (control->swallow == 2 && kind == 2))) {
         __sync_fetch_and_add(&control->swallowed, 1);
     } else {
-        fails = has_to_fail(fd, kind);
+        fails = aimed && has_to_fail();
         if (file) done = sync_file(file, fd, number, fails);
         else done = fails ? -1 : (int)sys(number, fd);
         if (!fails && kind == 2) {
@@ -576,12 +627,52 @@ int truncate64(const char *path, off64_t length) {
     return (int)sys(SYS_truncate, path, length);
 }
 int truncate(const char *path, off_t length) { return truncate64(path, length); }
+/* As on a kernel that has no such call: what is copied then passes through reads and writes. */
+ssize_t copy_file_range(int from, off64_t *from_at, int to, off64_t *to_at, size_t length, unsigned flags) {
+    (void)from, (void)from_at, (void)to, (void)to_at, (void)length, (void)flags;
+    errno = ENOSYS;
+    return -1;
+}
+ssize_t sendfile64(int to, int from, off64_t *from_at, size_t length) {
+    (void)to, (void)from, (void)from_at, (void)length;
+    errno = ENOSYS;
+    return -1;
+}
+ssize_t sendfile(int to, int from, off_t *from_at, size_t length) { return sendfile64(to, from, from_at, length); }
 void *mmap64(void *at, size_t length, int protection, int flags, int fd, off64_t from) {
     if (!(flags & MAP_ANONYMOUS) && (flags & MAP_TYPE) != MAP_PRIVATE && protection & PROT_WRITE) refuse_file(fd, "a mapping that writes");
     return (void *)sys(SYS_mmap, at, length, protection, flags, fd, from);
 }
 void *mmap(void *at, size_t length, int protection, int flags, int fd, off_t from) {
     return mmap64(at, length, protection, flags, fd, from);
+}
+
+/* ---- calls past libc that are led here ---- */
+
+static void lead(int signal, siginfo_t *info, void *seen) {
+    ucontext_t *context = seen;
+    int saved = errno;
+    (void)signal;
+#if defined(__x86_64__)
+    greg_t *r = context->uc_mcontext.gregs;
+    long a = r[REG_RDI], b = r[REG_RSI], c = r[REG_RDX], d = r[REG_R10];
+#else
+    unsigned long long *r = context->uc_mcontext.regs;
+    long a = (long)r[0], b = (long)r[1], c = (long)r[2], d = (long)r[3];
+#endif
+    long done = -1;
+    if (info->si_code == SYS_SECCOMP && info->si_syscall == SYS_renameat)
+        done = rename_any((int)a, (const char *)b, (int)c, (const char *)d);
+    else if (info->si_code == SYS_SECCOMP && info->si_syscall == SYS_fadvise64)
+        done = drop_cache((int)a, (off_t)b, (off_t)c, (int)d);
+    else die("SIGSYS", "of a call that is not led here");
+    if (done < 0) done = -errno;
+#if defined(__x86_64__)
+    r[REG_RAX] = done;
+#else
+    r[0] = (unsigned long long)done;
+#endif
+    errno = saved;
 }
 
 /* ---- the start ---- */
@@ -604,7 +695,8 @@ static int find_text(struct dl_phdr_info *info, size_t size, void *unused) {
 #define IF(test, value, yes, no) BPF_JUMP(BPF_JMP | test | BPF_K, value, yes, no)
 #define END(what) BPF_STMT(BPF_RET | BPF_K, what)
 
-/* Calls that change files end the process (SIGSYS) unless this file makes them; some whoever makes them. */
+/* Calls that change files end the process (SIGSYS) unless this file makes them; some whoever makes them. The first few
+ * are led here. */
 static void filter(void) {
     static const uint32_t nobody[] = {
         SYS_io_uring_setup, SYS_pwritev2, SYS_copy_file_range, SYS_sendfile, SYS_splice, SYS_vmsplice, SYS_renameat2,
@@ -612,32 +704,48 @@ static void filter(void) {
         SYS_rename, SYS_unlink, SYS_link, SYS_symlink, SYS_mkdir, SYS_rmdir, SYS_creat, SYS_open,
 #endif
     };
+    enum { LED = 2 };
     static const uint32_t only_here[] = {
-        SYS_write, SYS_writev, SYS_pwrite64, SYS_pwritev, SYS_fallocate, SYS_ftruncate, SYS_truncate, SYS_fdatasync, SYS_fsync,
-        SYS_sync, SYS_syncfs, SYS_renameat, SYS_unlinkat, SYS_linkat, SYS_symlinkat, SYS_mkdirat,
+        SYS_renameat, SYS_fadvise64, SYS_write, SYS_writev, SYS_pwrite64, SYS_pwritev, SYS_fallocate, SYS_ftruncate, SYS_truncate, SYS_fdatasync, SYS_fsync,
+        SYS_sync, SYS_syncfs, SYS_unlinkat, SYS_linkat, SYS_symlinkat, SYS_mkdirat,
     };
     enum { NOBODY = sizeof nobody / sizeof *nobody, HERE = sizeof only_here / sizeof *only_here };
     if (dl_iterate_phdr(find_text, NULL) != 1 || text_from >> 32 != (text_to - 1) >> 32) die("cannot find itself", "");
-    struct sock_filter steps[NOBODY + HERE + 20] = {LOAD(nr)};
-    unsigned at = 1;
+    /* One after the other: a test of each number, then where each leads. */
+    struct sock_filter steps[NOBODY + HERE + 32];
+    enum { DOORS = NOBODY + HERE + 5, KILL = DOORS + 1, LEAD = KILL + 1, PLACE = LEAD + 1, TRAP = PLACE + 7 };
+    unsigned at = 0;
+#define TO(step) (unsigned char)((step) - at - 1)
+#define STEP(...) (steps[at] = (struct sock_filter)__VA_ARGS__, at++)
+    STEP(LOAD(nr));
     /* openat alone is asked what it wants: it only counts when it may make or cut a file. */
-    steps[at++] = (struct sock_filter)IF(BPF_JEQ, SYS_openat, 0, 3);
-    steps[at++] = (struct sock_filter)LOAD(args[2]);
-    steps[at++] = (struct sock_filter)IF(BPF_JSET, O_CREAT | O_TRUNC, NOBODY + HERE + 3, 0);
-    steps[at++] = (struct sock_filter)END(SECCOMP_RET_ALLOW);
-    for (unsigned i = 0; i < NOBODY; i++) steps[at++] = (struct sock_filter)IF(BPF_JEQ, nobody[i], NOBODY - i + HERE, 0);
-    for (unsigned i = 0; i < HERE; i++) steps[at++] = (struct sock_filter)IF(BPF_JEQ, only_here[i], HERE - i + 1, 0);
-    steps[at++] = (struct sock_filter)END(SECCOMP_RET_ALLOW);
-    steps[at++] = (struct sock_filter)END(SECCOMP_RET_KILL_PROCESS);
-    steps[at++] = (struct sock_filter)LOAD(instruction_pointer) ;
-    steps[at - 1].k += 4;
-    steps[at++] = (struct sock_filter)IF(BPF_JEQ, (uint32_t)(text_from >> 32), 0, 4);
-    steps[at++] = (struct sock_filter)LOAD(instruction_pointer);
-    steps[at++] = (struct sock_filter)IF(BPF_JGE, (uint32_t)text_from, 0, 2);
-    steps[at++] = (struct sock_filter)IF(BPF_JGE, (uint32_t)text_to, 1, 0);
-    steps[at++] = (struct sock_filter)END(SECCOMP_RET_ALLOW);
-    steps[at++] = (struct sock_filter)END(SECCOMP_RET_KILL_PROCESS);
+    STEP(IF(BPF_JEQ, SYS_openat, 0, 3));
+    STEP(LOAD(args[2]));
+    STEP(IF(BPF_JSET, O_CREAT | O_TRUNC, TO(PLACE), 0));
+    STEP(END(SECCOMP_RET_ALLOW));
+    for (unsigned i = 0; i < NOBODY; i++) STEP(IF(BPF_JEQ, nobody[i], TO(KILL), 0));
+    for (unsigned i = 0; i < HERE; i++) STEP(IF(BPF_JEQ, only_here[i], i < LED ? TO(LEAD) : TO(PLACE), 0));
+    /* DOORS */
+    STEP(END(SECCOMP_RET_ALLOW));
+    /* KILL */
+    STEP(END(SECCOMP_RET_KILL_PROCESS));
+    /* LEAD */
+    STEP(BPF_STMT(BPF_JMP | BPF_JA, TRAP - LEAD - 1));
+    unsigned kinds[] = {SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_TRAP};
+    for (unsigned i = 0; i < 2; i++) {
+        /* PLACE, TRAP: the call is made from here, or ends so. */
+        STEP(LOAD(instruction_pointer));
+        steps[at - 1].k += 4;
+        STEP(IF(BPF_JEQ, (uint32_t)(text_from >> 32), 0, 4));
+        STEP(LOAD(instruction_pointer));
+        STEP(IF(BPF_JGE, (uint32_t)text_from, 0, 2));
+        STEP(IF(BPF_JGE, (uint32_t)text_to, 1, 0));
+        STEP(END(SECCOMP_RET_ALLOW));
+        STEP(END(kinds[i]));
+    }
     struct sock_fprog program = {.len = (unsigned short)at, .filter = steps};
+    struct sigaction leads = {.sa_sigaction = lead, .sa_flags = SA_SIGINFO | SA_NODEFER};
+    if (sigaction(SIGSYS, &leads, NULL) != 0) die("cannot be led to", strerror(errno));
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
         die("cannot filter system calls", strerror(errno));
 }

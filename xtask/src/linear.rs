@@ -4,7 +4,7 @@
 use anyhow::{anyhow, bail};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use sumun_proof::linear::{History, Recipe, Verdict, judge, record};
+use sumun_proof::linear::{History, Recipe, Verdict, judge, trial};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -35,11 +35,20 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         return if verdict == Verdict::Linearizable { Ok(()) } else { bail!("it was not shown to be linearizable") };
     }
     let (mut operations, mut lost, mut replayed, mut expired, mut wrong) = (0, 0, 0, 0, 0);
+    let (mut replaced, mut judged_again, mut slowest_us) = (0, 0, 0);
     let mut refused: BTreeMap<String, usize> = BTreeMap::new();
     for seed in arguments.seed..arguments.seed + arguments.histories {
         let (clients, each) = (arguments.clients, arguments.operations);
         let recipe = Recipe { seed, clients, operations: each, short_lives: seed.is_multiple_of(2) };
-        let recorded = record(&recipe).map_err(|error| anyhow!("seed {seed}: {error}"))?;
+        let trial = trial(&recipe).map_err(|error| anyhow!(error))?;
+        for (seed, recorded) in &trial.replaced {
+            let path = keep(&arguments.failed, *seed, &recorded.history)?;
+            println!("seed {seed}: undecided, and another history took its place; this one is in {}", path.display());
+        }
+        replaced += trial.replaced.len();
+        judged_again += trial.judged_again;
+        slowest_us = trial.slowest_us.max(slowest_us);
+        let recorded = trial.recorded;
         operations += recorded.history.operations.len();
         lost += recorded.lost;
         replayed += recorded.replayed;
@@ -47,11 +56,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         for (word, count) in recorded.refused {
             *refused.entry(word).or_default() += count;
         }
-        let verdict = judge(&recorded.history).map_err(|error| anyhow!("seed {seed}: {error}"))?;
-        if verdict != Verdict::Linearizable {
+        if trial.verdict != Verdict::Linearizable {
             wrong += 1;
-            let path = keep(&arguments.failed, seed, &recorded.history)?;
-            println!("seed {seed}: {}\nThe history is in {}", words(&verdict), path.display());
+            let path = keep(&arguments.failed, trial.seed, &recorded.history)?;
+            println!("seed {}: {}\nThe history is in {}", trial.seed, words(&trial.verdict), path.display());
         }
     }
     let refused: Vec<String> = refused.iter().map(|(word, count)| format!("{word} {count}")).collect();
@@ -60,6 +68,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
          looks at what had ended by time; refused: {}",
         arguments.histories,
         refused.join(", ")
+    );
+    println!(
+        "{judged_again} judged again, {replaced} replaced since they stayed undecided; the slowest judgement took {} ms",
+        slowest_us / 1_000
     );
     if wrong > 0 { bail!("{wrong} of {} were not shown to be linearizable", arguments.histories) } else { Ok(()) }
 }

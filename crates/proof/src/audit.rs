@@ -7,7 +7,7 @@
 //! Never here: sockets other than for asking again, or how the server was ended.
 
 mod answers;
-mod key;
+pub(crate) mod key;
 mod quiet;
 
 use crate::load::Asked;

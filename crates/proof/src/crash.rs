@@ -2,7 +2,7 @@
 //!
 //! The page cache outlives the process, so this says nothing of what a sync is worth: `power` does.
 
-use crate::audit::{Audit, Figures};
+use crate::audit::{Audit, Figures, key};
 use crate::load::{self, Asked, Board, DEPTHS, fresh_connection};
 use crate::support::server::{Setup, verify, words};
 use crate::support::{Scratch, Server, clock, log};
@@ -21,6 +21,12 @@ const ANSWERS_MAX: u64 = 1_200;
 const LOAD_MS_MAX: u64 = 20_000;
 /// Acknowledged commands that are asked again after a restart, besides all unknown ones.
 const AGAIN_MAX: usize = 40;
+/// Acknowledged commands that are remembered of each earlier life, and how many of all these are asked again after a
+/// restart: what they ended stands in the store alone.
+const PAST_PER_LIFE: usize = 60;
+const PAST_MAX: usize = 40;
+/// The least that `--memory` takes: records leave memory as soon as they may.
+pub(crate) const MEMORY_SMALL: &str = "1MiB";
 
 /// Kills so often, on as many data directories as it takes. Says what each kill came to.
 pub fn run(kills: u64, seed: u64, say: &mut dyn FnMut(&str)) -> Result<Figures, String> {
@@ -73,6 +79,7 @@ struct Series {
     server: Server,
     audit: Audit,
     random: Random,
+    past: Past,
     name: u64,
 }
 
@@ -82,7 +89,7 @@ impl Series {
         let server = Server::start(&setup)?;
         let mut audit = Audit::new();
         audit.judge(&setup.data, &open_items(&server)?)?;
-        Ok(Series { setup, server, audit, random: Random::new(seed), name: seed })
+        Ok(Series { setup, server, audit, random: Random::new(seed), past: Past::default(), name: seed })
     }
 
     /// Load, a kill in its middle, a restart and the audit.
@@ -93,9 +100,13 @@ impl Series {
         if self.random.chance(30) {
             self.kill_while_it_starts()?;
         }
+        let small = self.random.chance(50).then(|| ["--memory".to_owned(), MEMORY_SMALL.to_owned()]);
+        self.setup.flags = small.into_iter().flatten().collect();
         self.server = Server::start(&self.setup)?;
         let again = self.audit.judge(&self.setup.data, &asked)?;
-        let again = sample(&mut self.random, again, &asked);
+        let mut again = sample(&mut self.random, again, &asked);
+        self.past.ask(&mut self.random, &mut again);
+        self.past.remember(&mut self.random, &asked);
         self.audit.ask_again(&self.server, again)?;
         verify(&self.setup.data)?;
         Ok(self.audit.take_figures())
@@ -143,6 +154,31 @@ impl Series {
         }
         self.audit.finish(&self.setup.data)?;
         verify(&self.setup.data).map(drop)
+    }
+}
+
+/// What was asked in earlier lives and acknowledged, some of it.
+#[derive(Debug, Default)]
+pub(crate) struct Past(Vec<OwnedCommand>);
+
+impl Past {
+    /// Adds some of it to what is asked again.
+    pub(crate) fn ask(&self, random: &mut Random, again: &mut Vec<OwnedCommand>) {
+        for _ in 0..PAST_MAX.min(self.0.len()) {
+            let command = random.pick(&self.0);
+            let id = key::reservation(command);
+            match id.filter(|_| random.chance(30)) {
+                Some(id) => again.push(OwnedCommand::Reservation { id: id.to_owned() }),
+                None => again.push(command.clone()),
+            }
+        }
+    }
+
+    pub(crate) fn remember(&mut self, random: &mut Random, asked: &[Asked]) {
+        let named = |command: &&OwnedCommand| load::may_be_asked_again(command) && !load::is_read(command);
+        let known: Vec<&OwnedCommand> =
+            asked.iter().filter(|one| one.answers.is_some()).flat_map(|one| &one.commands).filter(named).collect();
+        self.0.extend((0..PAST_PER_LIFE.min(known.len())).map(|_| (*random.pick(&known)).clone()));
     }
 }
 

@@ -359,8 +359,12 @@ impl Asking<'_> {
 }
 
 /// Settings and extensions carry no id: asked again, they are asked anew.
-fn may_be_asked_again(command: &OwnedCommand) -> bool {
+pub(crate) fn may_be_asked_again(command: &OwnedCommand) -> bool {
     !matches!(command, OwnedCommand::Configure { .. } | OwnedCommand::Extend { .. })
+}
+
+pub(crate) fn is_read(command: &OwnedCommand) -> bool {
+    matches!(command, OwnedCommand::Item { .. } | OwnedCommand::Reservation { .. })
 }
 
 /// The reserve whose id this is. Whoever knows the id knows all of it.

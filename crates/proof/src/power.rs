@@ -7,12 +7,12 @@ pub mod cut;
 pub mod shim;
 
 use crate::audit::{Audit, Figures};
-use crate::crash::{open_items, sample};
+use crate::crash::{MEMORY_SMALL, Past, open_items, sample};
 use crate::load::{Asked, Board, DEPTHS};
 use crate::support::server::{Setup, verify, words};
 use crate::support::{Scratch, Server, clock};
 use cut::{Cut, cut};
-use shim::{EVERY, Shim, Word};
+use shim::{EVERY, LOGS, OTHERS, STORE, Shim, Word};
 use std::fmt;
 use std::sync::atomic::Ordering;
 use sumun_auditor::Writes;
@@ -40,6 +40,12 @@ enum Trouble {
     FailsAll,
     /// All syncs fail for a while; the server comes back by itself.
     FailsForAWhile,
+    /// The store's syncs are held, and the load goes on until the power goes.
+    StoreHolds,
+    /// The store's syncs fail, so many, and the load goes on.
+    StoreFails(u32),
+    /// All of the store's syncs fail when the power goes; the load goes on with what is in memory.
+    StoreFailsAll,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,15 +58,18 @@ pub struct Total {
     pub revived: u64,
 }
 
-/// Every kind in every seven rounds.
+/// Every kind in every ten rounds.
 const fn trouble(round: u64) -> Trouble {
-    match round % 7 {
+    match round % ROUNDS_PER_SERIES {
         0 => Trouble::Fails(1),
-        1 => Trouble::None,
+        1 => Trouble::StoreFails(1),
         2 => Trouble::Holds,
         3 => Trouble::FailsAll,
         4 => Trouble::None,
-        5 => Trouble::FailsForAWhile,
+        5 => Trouble::StoreFailsAll,
+        6 => Trouble::FailsForAWhile,
+        7 => Trouble::StoreHolds,
+        8 => Trouble::StoreFails(3),
         _ => Trouble::Fails(3),
     }
 }
@@ -107,7 +116,35 @@ pub fn run(rounds: u64, seed: u64, say: &mut dyn FnMut(&str)) -> Result<Total, S
     Ok(total)
 }
 
-/// Rounds with syncs that do nothing (1: all of them, 2: those of folders), until the audit finds what is lost: gives its
+/// What stands there after cuts of a server whose store's syncs do nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unkept {
+    pub rounds: u64,
+    /// Starts that refused the store, which was then moved away and built again from the log.
+    pub refused: u64,
+    pub figures: Figures,
+    pub cut: Cut,
+}
+
+/// Rounds in which only the store's syncs do nothing. The log is whole: either the store is found out when it is opened,
+/// or what it shows is true. Whatever is acknowledged is there, in both cases.
+pub fn store_unkept(rounds: u64, seed: u64) -> Result<Unkept, String> {
+    let mut scratch = Scratch::new("unkept");
+    let mut series = Series::start(&scratch, seed)?;
+    let mut unkept = Unkept::default();
+    for round in 0..rounds {
+        let done = series.unkept_round(round, &mut unkept);
+        done.map_err(|why| {
+            scratch.keep();
+            let at = format!("round {} (seed {seed}), data in {}", round + 1, scratch.path().display());
+            format!("{at}: {why}\nthe server said: {}", words(&series.setup.data))
+        })?;
+        unkept.rounds += 1;
+    }
+    Ok(unkept)
+}
+
+/// Rounds with syncs that do nothing (1: all but the store's, 2: those of folders among these), until the audit finds what is lost: gives its
 /// words. An error: it found nothing.
 pub fn bitten(swallow: u32, seed: u64) -> Result<String, String> {
     let scratch = Scratch::new("bitten");
@@ -127,6 +164,7 @@ struct Series {
     server: Server,
     audit: Audit,
     random: Random,
+    past: Past,
     name: u64,
 }
 
@@ -141,14 +179,14 @@ impl Series {
         let mut audit = Audit::new();
         audit.set_writes(Writes::MayFail);
         audit.judge(&setup.data, &open_items(&server)?)?;
-        Ok(Series { shim, setup, server, audit, random: Random::new(seed), name: seed })
+        Ok(Series { shim, setup, server, audit, random: Random::new(seed), past: Past::default(), name: seed })
     }
 
     fn round(&mut self, number: u64, swallow: u32) -> Result<(Trouble, Total), String> {
         // Of its own, so that what a round does hangs on nothing that came before it.
         self.random = Random::new(self.name.wrapping_mul(1_000_003) ^ number);
         let trouble = if swallow > 0 { Trouble::None } else { trouble(number) };
-        self.shim.set(Word::Swallow, swallow)?;
+        self.swallow(swallow)?;
         let mut asked = self.load(number, trouble)?;
         let (syncs, failed) = (self.shim.get(Word::Synced)?, self.shim.get(Word::Failed)?);
         let revived = number % 3 == 2;
@@ -161,7 +199,7 @@ impl Series {
             self.server.kill()?;
         }
         let undone = cut(&self.shim, &mut self.random).map_err(|error| format!("cannot cut the power: {error}"))?;
-        self.shim.set(Word::Swallow, swallow)?;
+        self.swallow(swallow)?;
         self.start_and_judge(&asked)?;
         if revived {
             self.audit.finish(&self.setup.data)?;
@@ -174,10 +212,47 @@ impl Series {
         ))
     }
 
+    /// The store's syncs are left alone: it would be found out before the log.
+    fn swallow(&self, swallow: u32) -> Result<(), String> {
+        self.shim.set(Word::Aim, if swallow > 0 { OTHERS } else { 0 })?;
+        self.shim.set(Word::Swallow, swallow)
+    }
+
+    fn unkept_round(&mut self, number: u64, unkept: &mut Unkept) -> Result<(), String> {
+        self.random = Random::new(self.name.wrapping_mul(1_000_003) ^ number);
+        self.shim.set(Word::Aim, STORE)?;
+        self.shim.set(Word::Swallow, 1)?;
+        let asked = self.load(number, Trouble::None)?;
+        if self.shim.get(Word::Swallowed)? == 0 {
+            return Err("the store synced nothing".to_owned());
+        }
+        unkept.cut.add(cut(&self.shim, &mut self.random).map_err(|error| format!("cannot cut the power: {error}"))?);
+        self.shim.set(Word::Aim, STORE)?;
+        self.shim.set(Word::Swallow, 1)?;
+        if let Err(why) = self.start_and_judge(&asked) {
+            if !(why.contains("the server did not say that it is ready") && why.contains("the store")) {
+                return Err(why);
+            }
+            unkept.refused += 1;
+            let store = self.setup.data.join("0/store");
+            let aside = self.setup.data.join(format!("0/store-{number}"));
+            std::fs::rename(&store, &aside).map_err(|error| format!("cannot move the store away: {error}"))?;
+            self.start_and_judge(&asked)?;
+        }
+        self.audit.finish(&self.setup.data)?;
+        unkept.figures.add(self.audit.take_figures());
+        Ok(())
+    }
+
     fn start_and_judge(&mut self, asked: &[Asked]) -> Result<(), String> {
+        // Every other life lets records leave memory as soon as they may.
+        let small = self.random.chance(50).then(|| ["--memory".to_owned(), MEMORY_SMALL.to_owned()]);
+        self.setup.flags = small.into_iter().flatten().collect();
         self.server = Server::start(&self.setup)?;
         let again = self.audit.judge(&self.setup.data, asked)?;
-        let again = sample(&mut self.random, again, asked);
+        let mut again = sample(&mut self.random, again, asked);
+        self.past.ask(&mut self.random, &mut again);
+        self.past.remember(&mut self.random, asked);
         self.audit.ask_again(&self.server, again)
     }
 
@@ -219,8 +294,25 @@ impl Series {
         wait_for(answers)?;
         match trouble {
             Trouble::None => {}
+            Trouble::StoreHolds => {
+                self.shim.set(Word::Aim, STORE)?;
+                self.shim.set(Word::Hold, 1)?;
+                wait_until(Word::Held, 1)?;
+                wait_for(answered() + ANSWERS_AFTER)?;
+            }
+            Trouble::StoreFails(count) => {
+                self.shim.set(Word::Aim, STORE)?;
+                self.shim.set(Word::Fail, count)?;
+                wait_until(Word::Failed, count)?;
+                wait_for(answered() + ANSWERS_AFTER)?;
+            }
+            Trouble::StoreFailsAll => {
+                self.shim.set(Word::Aim, STORE)?;
+                self.shim.set(Word::Fail, EVERY)?;
+                wait_until(Word::Failed, 2)?;
+            }
             Trouble::Fails(count) => {
-                self.shim.set(Word::OnlyLogs, 1)?;
+                self.shim.set(Word::Aim, LOGS)?;
                 self.shim.set(Word::Fail, count)?;
                 wait_until(Word::Failed, count)?;
                 wait_for(answered() + ANSWERS_AFTER)?;

@@ -9,8 +9,8 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 use sumun_auditor::generate::Random;
 use sumun_proof::power::cut::cut_percent;
-use sumun_proof::power::shim::{EVERY, Shim, Word};
-use sumun_proof::power::{bitten, run};
+use sumun_proof::power::shim::{EVERY, LOGS, STORE, Shim, Word};
+use sumun_proof::power::{bitten, run, store_unkept};
 use sumun_proof::support::{Connection, Scratch, Server, Value, clock};
 
 /// How long to look for an answer that must not come. One that does is wrong however late it is.
@@ -36,6 +36,15 @@ fn a_server_whose_syncs_do_nothing_is_found_out() {
 #[test]
 fn a_server_whose_folders_are_never_synced_is_found_out() {
     found_out(&bitten(2, 7));
+}
+
+/// The log is whole: what the store lost is either found when it is opened, and built again, or never missed.
+#[test]
+fn a_store_whose_syncs_do_nothing_costs_nothing_acknowledged() {
+    let unkept = store_unkept(8, 11).unwrap_or_else(|why| panic!("{why}"));
+    println!("{unkept:?}");
+    assert!(unkept.refused > 0, "no start found out what the store had lost: {unkept:?}");
+    assert!(unkept.figures.acknowledged > 300, "the load did next to nothing: {unkept:?}");
 }
 
 /// By whatever the audit met first: something missing, damaged, or standing there in place of something else.
@@ -86,6 +95,14 @@ impl World {
 
     fn on_hand(&self) -> Option<i64> {
         self.connect().say("ITEM a").expect("the server answers").number("on_hand")
+    }
+
+    /// A field of INFO.
+    fn info(&self, field: &str) -> String {
+        let info = self.connect().say("INFO").expect("the server answers");
+        let text = info.text().expect("it is text");
+        let value = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        value.unwrap_or_else(|| panic!("INFO has no {field}: {text}")).to_owned()
     }
 
     fn segments(&self) -> Vec<PathBuf> {
@@ -154,7 +171,7 @@ fn what_a_start_after_a_kill_shows_stays_when_the_power_goes_then() {
 fn what_a_failed_sync_lost_is_written_again_to_a_new_segment_before_its_reply() {
     let mut world = World::new("fails");
     let before = world.segments().len();
-    world.set(Word::OnlyLogs, 1);
+    world.set(Word::Aim, LOGS);
     world.set(Word::Fail, 1);
     assert_eq!(world.connect().say("RECEIVE a 5 ID m1").unwrap(), Value::Integer(15));
     assert_eq!(world.shim.get(Word::Failed), Ok(1));
@@ -190,6 +207,52 @@ fn nothing_is_acknowledged_while_every_sync_fails_and_the_same_id_tells_afterwar
     assert_eq!(world.on_hand(), Some(15));
     world.cut_all();
     assert_eq!(world.on_hand(), Some(15));
+}
+
+// Held and failed syncs of the store: it stands behind the log, and no reply waits for it.
+
+#[test]
+fn replies_go_on_while_the_stores_syncs_are_held() {
+    let mut world = World::new("store-held");
+    world.set(Word::Aim, STORE);
+    world.set(Word::Hold, 1);
+    let mut writer = world.connect();
+    assert_eq!(writer.say("RECEIVE a 5 ID m1").unwrap(), Value::Integer(15));
+    world.wait_for(Word::Held, 1);
+    for number in 0..200 {
+        let answer = writer.say(&format!("RECEIVE a 1 ID held-{number}")).unwrap();
+        assert_eq!(answer, Value::Integer(16 + number));
+    }
+    assert_eq!(world.on_hand(), Some(215));
+    assert!(world.shim.get(Word::Held).unwrap() >= 1, "the store's sync is held to the end");
+    world.cut_all();
+    assert_eq!(world.on_hand(), Some(215), "the log alone has it");
+    assert_eq!(world.connect().say("RECEIVE a 1 ID held-7").unwrap(), Value::Integer(23));
+    assert_eq!(world.on_hand(), Some(215));
+}
+
+#[test]
+fn while_the_stores_syncs_fail_all_is_acknowledged_and_the_store_mends() {
+    let mut world = World::new("store-fails");
+    world.set(Word::Aim, STORE);
+    world.set(Word::Fail, EVERY);
+    let mut writer = world.connect();
+    assert_eq!(writer.say("RECEIVE a 5 ID m1").unwrap(), Value::Integer(15));
+    for number in 0..200 {
+        let answer = writer.say(&format!("RECEIVE a 1 ID failing-{number}")).unwrap();
+        assert_eq!(answer, Value::Integer(16 + number));
+        if number == 100 {
+            world.wait_for(Word::Failed, 4);
+        }
+    }
+    assert_ne!(world.info("store_trouble"), "", "it says that the store does not work");
+    world.set(Word::Fail, 0);
+    let mended = || (world.info("store_trouble").is_empty() && world.info("store_lag") == "0").then_some(());
+    clock::eventually(WAIT_MS_MAX, mended).unwrap_or_else(|| panic!("not mended: {}", world.info("store_trouble")));
+    world.cut_all();
+    assert_eq!(world.on_hand(), Some(215));
+    assert_eq!(world.connect().say("RECEIVE a 1 ID failing-7").unwrap(), Value::Integer(23));
+    assert_eq!(world.on_hand(), Some(215));
 }
 
 // The shim and the cut by themselves.
@@ -330,6 +393,46 @@ fn after_a_failed_sync_the_cache_shows_what_the_device_lost_and_no_later_sync_br
         sectors(1),
         sectors(2)
     );
+}
+
+/// Libraries that make their own system calls: what they rename is a name as any other, and what they ask the page cache
+/// to forget is read from the device again.
+#[test]
+fn renames_and_advice_past_libc_are_seen() {
+    let watched = Watched::new("past-libc");
+    fs::write(watched.shim.disk.join("old"), vec![1; 256 << 10]).expect("the folder is there");
+    watched.put("from", 4);
+    watched.put("over", 5);
+    let program = watched.compile(
+        r#"
+        #define _GNU_SOURCE
+        #include <fcntl.h>
+        #include <string.h>
+        #include <sys/syscall.h>
+        #include <unistd.h>
+        int main(void) {
+            static char bytes[256 << 10], seen[256 << 10];
+            memset(bytes, 2, sizeof bytes);
+            int fd = open("old", O_RDWR);
+            if (syscall(SYS_renameat, AT_FDCWD, "from", AT_FDCWD, "over") != 0) return 1;
+            if (syscall(SYS_renameat, AT_FDCWD, "nowhere", AT_FDCWD, "over") == 0) return 2;
+            if (pwrite(fd, bytes, sizeof bytes, 0) != sizeof bytes || fdatasync(fd) == 0) return 3;
+            if (pread(fd, seen, sizeof seen, 0) != sizeof seen || memcmp(bytes, seen, sizeof seen) != 0) return 4;
+            if (syscall(SYS_fadvise64, fd, 0, 0, POSIX_FADV_DONTNEED) != 0) return 5;
+            if (pread(fd, seen, sizeof seen, 0) != sizeof seen) return 6;
+            return memcmp(bytes, seen, sizeof seen) == 0 ? 7 : 0;
+        }
+        "#,
+    );
+    watched.shim.set(Word::Fail, 1).expect("the page is there");
+    let done = watched.run(&program, &[]);
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    assert_eq!(watched.read("over"), Some(vec![4; 1536]));
+    let forgotten = watched.read("old");
+    watched.cut(100);
+    assert_eq!(watched.read("old"), forgotten, "what was read from the device is what it has");
+    assert_eq!(watched.read("from"), Some(vec![4; 1536]));
+    assert_eq!(watched.read("over"), Some(vec![5; 1536]));
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl Key {
 }
 
 /// The reservation that a command names.
-pub(super) fn reservation(command: &OwnedCommand) -> Option<&str> {
+pub(crate) fn reservation(command: &OwnedCommand) -> Option<&str> {
     match command {
         OwnedCommand::Reserve { reservation, .. }
         | OwnedCommand::Part { reservation, .. }

@@ -5,7 +5,7 @@ use super::history::{History, Operation};
 use super::model::{HOLDERS_MAX, Ledger};
 use super::names::{Ask, Book, Said, State};
 use super::order;
-use super::search::{Found, Search, Step};
+use super::search::{Effort, Found, Search, Step};
 use std::collections::HashMap;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,17 +21,26 @@ pub enum Verdict {
 /// Operations shown of the longest order, and of what could not come next.
 const SHOWN_MAX: usize = 12;
 
-/// Judges a history that began with an empty ledger.
+/// Judges a history that began with an empty ledger: what one search leaves undecided another one looks at, in another
+/// order and for longer.
 ///
 /// # Errors
 /// Where the history holds what is no command or answer of these proofs.
 pub fn judge(history: &History) -> Result<Verdict, String> {
+    match judge_with(history, Effort::First)? {
+        Verdict::Undecided => judge_with(history, Effort::Again),
+        verdict @ (Verdict::Linearizable | Verdict::Violation(_)) => Ok(verdict),
+    }
+}
+
+/// By one search.
+pub(super) fn judge_with(history: &History, effort: Effort) -> Result<Verdict, String> {
     if let Some(why) = order::contradiction(history) {
         return Ok(Verdict::Violation(why));
     }
     let lost = places_of_lost(history);
     for part in parts(history) {
-        match judge_part(history, &part, &lost)? {
+        match judge_part(history, &part, &lost, effort)? {
             Found::Order => {}
             Found::TooMany => return Ok(Verdict::Undecided),
             Found::None { taken, open } => return Ok(Verdict::Violation(words(history, &taken, &open))),
@@ -116,7 +125,7 @@ fn parts(history: &History) -> Vec<Vec<usize>> {
     parts
 }
 
-fn judge_part(history: &History, part: &[usize], lost: &HashMap<usize, u64>) -> Result<Found, String> {
+fn judge_part(history: &History, part: &[usize], lost: &HashMap<usize, u64>, effort: Effort) -> Result<Found, String> {
     let mut book = Book::default();
     let (mut steps, mut ends) = (Vec::with_capacity(part.len()), HashMap::new());
     let mut on_connection: HashMap<&str, usize> = HashMap::new();
@@ -138,6 +147,10 @@ fn judge_part(history: &History, part: &[usize], lost: &HashMap<usize, u64>) -> 
             let end = ends.entry(*id).or_insert(sequence);
             *end = sequence.min(*end);
         }
+        // A look that was lost tells nothing and changes nothing.
+        if matches!((&ask, &said), (Ask::Item { .. } | Ask::Reservation { .. }, Said::Nothing)) {
+            continue;
+        }
         steps.push(Step {
             hint: hint(&said).or_else(|| lost.get(&place).copied()),
             ask,
@@ -152,7 +165,7 @@ fn judge_part(history: &History, part: &[usize], lost: &HashMap<usize, u64>) -> 
         return Err(format!("more than {HOLDERS_MAX} holders in one part of a history"));
     }
     let ledger = Ledger::new(book.skus.len(), book.reservations.len(), book.movements.len());
-    Ok(Search::new(&steps, ledger, &ends).run())
+    Ok(Search::new(&steps, ledger, &ends, effort).run())
 }
 
 /// A write stands at its sequence, what rests on one right behind it.

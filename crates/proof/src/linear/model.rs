@@ -77,8 +77,8 @@ pub(super) enum Cell {
 #[derive(Clone, Debug)]
 pub(super) struct Ledger {
     cells: Vec<Cell>,
-    skus: usize,
-    reservations: usize,
+    pub(super) skus: usize,
+    pub(super) reservations: usize,
     pub(super) hash: u128,
 }
 
@@ -124,15 +124,21 @@ impl Ledger {
         }
     }
 
+    pub(super) fn cell(&self, at: usize) -> &Cell {
+        &self.cells[at]
+    }
+
     /// Reservations that may have ended by now, and the change that it would be.
     pub(super) fn ends(&self, latest_ms: u64) -> Vec<(usize, Change)> {
-        let may_end = |id: &usize| self.reservation(*id).is_some_and(|known| known.may_be_due(latest_ms));
-        let end = |id| {
-            let mut draft = Draft { ledger: self, change: Change::new() };
-            draft.end(id);
-            (id, draft.change)
-        };
-        (0..self.reservations).filter(may_end).map(end).collect()
+        (0..self.reservations).filter_map(|id| Some((id, self.end(id, latest_ms)?))).collect()
+    }
+
+    /// The change that an end by now would be, if there may be one.
+    pub(super) fn end(&self, id: usize, latest_ms: u64) -> Option<Change> {
+        self.reservation(id).filter(|known| known.may_be_due(latest_ms))?;
+        let mut draft = Draft { ledger: self, change: Change::new() };
+        draft.end(id);
+        Some(draft.change)
     }
 
     /// What the command may do here if it was answered so.

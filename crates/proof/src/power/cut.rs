@@ -76,6 +76,8 @@ pub fn cut_percent(shim: &Shim, random: &mut Random, percent: u64) -> io::Result
     }
     cutting.names(shim)?;
     let cut = cutting.cut;
+    // For whoever looks into what a cut has left.
+    fs::copy(shim.notes.join("names"), shim.notes.join("names.cut"))?;
     shim.forget()?;
     Ok(cut)
 }
@@ -108,7 +110,7 @@ impl Cutting<'_> {
         let file = File::options().read(true).write(true).open(path)?;
         let (states, image) = (File::open(state)?, File::open(state.with_extension("image"))?);
         let mut head = [0; 16];
-        states.read_exact_at(&mut head, 0)?;
+        read_there(&states, &mut head, 0)?;
         let number = |from: usize| u64::from_ne_bytes(head[from..from + 8].try_into().expect("eight bytes"));
         let mut length = file.metadata()?.len();
         let longest = length.max(number(0));
@@ -119,7 +121,7 @@ impl Cutting<'_> {
             file.set_len(length)?;
         }
         let mut bytes = vec![0; usize::try_from(longest.div_ceil(SECTOR)).expect("a file fits into memory")];
-        states.read_exact_at(&mut bytes, HEAD_BYTES)?;
+        read_there(&states, &mut bytes, HEAD_BYTES)?;
         for (sector, state) in bytes.iter().enumerate() {
             let at = sector as u64 * SECTOR;
             let undone = match *state {
@@ -134,7 +136,7 @@ impl Cutting<'_> {
                 self.cut.sectors_undone += 1;
                 let mut old = [0; SECTOR as usize];
                 let old = &mut old[..usize::try_from(SECTOR.min(length - at)).expect("at most a sector")];
-                image.read_exact_at(old, at)?;
+                read_there(&image, old, at)?;
                 file.write_all_at(old, at)?;
             }
         }
@@ -191,8 +193,22 @@ fn undo(what: &str, inode: u64, from: &Path, to: &Path, kept: Option<&Path>) -> 
         "remove" if !from.exists() && from.parent().is_some_and(Path::exists) => {
             fs::hard_link(kept.ok_or_else(|| odd(what))?, from)
         }
-        "rmdir" if !from.exists() => fs::create_dir(from),
+        "rmdir" if !from.exists() && from.parent().is_some_and(Path::exists) => fs::create_dir(from),
         "create" | "mkdir" | "rename" | "remove" | "rmdir" => Ok(()),
         _ => Err(odd(what)),
     }
+}
+
+/// Reads as far as the file goes; behind it, zeros: a kill may have come before the shim had noted more, and then
+/// nothing more was done.
+fn read_there(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+    let mut done = 0;
+    while done < bytes.len() {
+        match file.read_at(&mut bytes[done..], at + done as u64)? {
+            0 => break,
+            read => done += read,
+        }
+    }
+    bytes[done..].fill(0);
+    Ok(())
 }

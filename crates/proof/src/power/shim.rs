@@ -16,7 +16,7 @@ const PAGE_BYTES: u64 = 4_096;
 pub enum Word {
     Hold,
     Fail,
-    OnlyLogs,
+    Aim,
     Swallow,
     Seed,
     Held,
@@ -28,6 +28,13 @@ pub enum Word {
 
 /// What `Word::Fail` holds when every sync fails.
 pub const EVERY: u32 = u32::MAX;
+
+/// What `Word::Aim` holds when syncs of the log's segments alone are held, failed or swallowed; all are when it is 0.
+pub const LOGS: u32 = 1;
+/// As `LOGS`: those of the store, its files' and its folders'.
+pub const STORE: u32 = 2;
+/// All but the store's: the log's, and its folders'.
+pub const OTHERS: u32 = 3;
 
 /// A folder that the shim watches, and what it writes down beside it.
 #[derive(Debug)]
