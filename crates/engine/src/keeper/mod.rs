@@ -105,6 +105,8 @@ pub(crate) struct Keeper {
     event: Event,
     life: u32,
     told: VecDeque<Told>,
+    /// The generation that goes next, and the newest event when it could first go.
+    leaving: Option<(u32, u64)>,
     kept: Kept,
     broken: Option<String>,
 }
@@ -125,6 +127,7 @@ impl Keeper {
             event: Event::default(),
             life: 0,
             told: VecDeque::new(),
+            leaving: None,
             kept: Kept::default(),
             broken: None,
         }
@@ -158,6 +161,7 @@ impl Keeper {
         self.pins.clear();
         self.tail = Tail::default();
         self.told.clear();
+        self.leaving = None;
         self.life += 1;
     }
     /// Whether all that was handed over has arrived.
@@ -332,10 +336,15 @@ impl Keeper {
         }
     }
 
+    /// All events up to here stand in records that were staged.
+    fn saved_with(&self, state: &State) -> u64 {
+        let first_waiting = self.tail.first.keys().next().map_or(u64::MAX, |first| first - 1);
+        state.saved_through().min(first_waiting)
+    }
+
     fn seal(&mut self, mut staging: Staging, state: &State, now: u64) {
         let newest = state.sequence();
-        let first_waiting = self.tail.first.keys().next().map_or(u64::MAX, |first| first - 1);
-        self.head.saved = state.saved_through().min(first_waiting).max(self.head.saved);
+        self.head.saved = self.saved_with(state).max(self.head.saved);
         self.head.newest = newest;
         self.head.chunk += 1;
         self.head.time = state.time();
@@ -360,10 +369,17 @@ impl Keeper {
         }
         // What stands in a generation was staged before the next one began.
         let old = |(_, next_began): &(u32, u64)| next_began.saturating_add(retention_ms) <= now;
-        if self.head.generations.get(1).is_some_and(old)
-            && self.tail.first.is_empty()
+        if !self.head.generations.get(1).is_some_and(old) {
+            return;
+        }
+        // A return of what stands in it may wait for the store: it has written the record anew before the old one goes.
+        let oldest = self.head.generations[0].0;
+        let (leaving, since) = *self.leaving.get_or_insert((oldest, state.sequence()));
+        if leaving == oldest
+            && self.saved_with(state) >= since
             && self.in_flight + self.sealed.len() < WRITES_MAX
         {
+            self.leaving = None;
             let (number, _) = self.head.generations.remove(0);
             state.drop_generation(number);
             let mut chunk = self.spare.pop().unwrap_or_default();
