@@ -88,7 +88,7 @@ const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "one end skipped at restart",
-        file: "crates/core/src/apply.rs",
+        file: "crates/core/src/lists.rs",
         from: "for slot in from..until {",
         to: "for slot in from + 1..until {",
         proof: Proof::Test("sumun-core", "ledger", "timers"),
@@ -131,8 +131,8 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "id forgotten before its last return + retention",
         file: "crates/core/src/apply.rs",
-        from: "    reservation.touched_at = event.time;",
-        to: "    if event.kind != Kind::Returned {\n        reservation.touched_at = event.time;\n    }",
+        from: "Life::Ended { touched_at: event.time }",
+        to: "Life::Ended { touched_at: event.reservation.created_at }",
         proof: Proof::Sim,
     },
     Mutant {
