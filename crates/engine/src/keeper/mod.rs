@@ -375,10 +375,7 @@ impl Keeper {
         // A return of what stands in it may wait for the store: it has written the record anew before the old one goes.
         let oldest = self.head.generations[0].0;
         let (leaving, since) = *self.leaving.get_or_insert((oldest, state.sequence()));
-        if leaving == oldest
-            && self.saved_with(state) >= since
-            && self.in_flight + self.sealed.len() < WRITES_MAX
-        {
+        if leaving == oldest && self.saved_with(state) >= since && self.in_flight + self.sealed.len() < WRITES_MAX {
             self.leaving = None;
             let (number, _) = self.head.generations.remove(0);
             state.drop_generation(number);
