@@ -104,7 +104,7 @@ const MUTANTS: &[Mutant] = &[
         name: "tombstone ignored",
         file: "crates/core/src/decide/reserve.rs",
         from: "        if let Some(slot) = self.see(found, || Key::Reservation(c.reservation.into()))? {",
-        to: "        if let Some(slot) = self.see(found, || Key::Reservation(c.reservation.into()))?.filter(|slot| !state.reservations[*slot].tombstone) {",
+        to: "        if let Some(slot) = self.see(found, || Key::Reservation(c.reservation.into()))?.filter(|slot| !state.reservations[*slot].marks.has(Mark::Tombstone)) {",
         proof: Proof::Sim,
     },
     Mutant {
