@@ -1,6 +1,7 @@
 //! The store beside its log, on the real binary: compared, lost and made again, and every kind of record changed behind
 //! the server's back.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -351,10 +352,14 @@ fn what_is_missing_misplaced_or_made_up_is_found() {
     assert!(shop.complaint().contains("Item(\"zzz\")"));
     restore(&shop, &good);
     // A filter would say that they have never been.
-    let hashes: Vec<_> = good.iter().filter(|(table, key, _)| table.number() == 5 || key.starts_with(b"#")).collect();
-    assert!(hashes.len() > 1);
-    for (table, key, _) in hashes {
-        shop.write(|chunk| chunk.remove(*table, &[key]));
+    // All rows of a table at once: what a start staged again has its hash in two of them, and one is enough.
+    let is_hashes = |(table, key, _): &&(Table, Vec<u8>, Vec<u8>)| table.number() == 5 || key.starts_with(b"#");
+    let hashes: Vec<_> = good.iter().filter(is_hashes).collect();
+    let tables: BTreeSet<Table> = hashes.iter().map(|(table, ..)| *table).collect();
+    assert!(tables.len() > 1);
+    for table in tables {
+        let rows = hashes.iter().filter(|row| row.0 == table);
+        shop.write(|chunk| rows.for_each(|(_, key, _)| chunk.remove(table, &[key])));
         assert!(shop.complaint().contains("its hash is missing"));
         restore(&shop, &good);
     }
