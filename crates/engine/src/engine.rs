@@ -8,10 +8,9 @@
 //! ```
 //!
 //! LOG-1: a reply leaves when its step is proven. A step is proven when all events up to its end are durable; a step
-//! that wrote nothing still shows what earlier ones wrote, and waits for them.
-//!
-//! lines: one object, every call of which meets each of its phases; what it does in them stands in `load`, `commit`,
-//! `keeper`, `trim`, `notice`.
+//! that wrote nothing still shows what earlier ones wrote, and waits for them. `batches` has that part.
+
+mod batches;
 
 use crate::caps::{
     BATCH_BYTES_MAX, CLOCK_DRIFT_MS, DRIFT_LOOK_MS, EVICT_TENTHS, IDLE_EVENT_MS, LOAD_WAIT_MS, MEMORY_TENTHS,
@@ -23,68 +22,13 @@ use crate::keeper::{Keeper, Kept, Shelves};
 use crate::load::Load;
 use crate::notice::{Notice, Notices};
 use crate::shard::{Budget, Decided, ExecAborted, ExecDone, Shard};
+use crate::start::{Opened, Opener, Options, StartError};
 use crate::stats::Stats;
 use crate::trim::Trim;
 use sumun_core::{Counts, EventKind, LogEntry};
-use sumun_log::{Batch, Bounds, Log, LogId, OpenError, Place, Progress, ReadError, Report};
+use sumun_log::{Bounds, Log, LogId, OpenError, ReadError, Report};
 use sumun_store::StoreError;
 use sumun_wire::{Answer, Code, Command, Refusal};
-
-#[derive(Clone, Debug)]
-pub struct Options {
-    pub shard: u32,
-    /// Bytes that records may take.
-    pub memory: usize,
-    pub retention_ms: u64,
-    pub log_retention_ms: u64,
-    /// Start although the clock is far behind the log.
-    pub accept_clock: bool,
-}
-
-/// A log as it was opened, and what was found.
-pub struct Opened {
-    pub log: Box<dyn Log + Send>,
-    pub report: Report,
-}
-
-/// Opens the shard's log: at the start, and again when it could not be written.
-pub type Opener = Box<dyn FnMut() -> Result<Opened, OpenError> + Send>;
-
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error("event {sequence} of the log cannot be read: {error}")]
-    Event { sequence: u64, error: sumun_codec::DecodeError },
-    #[error(transparent)]
-    OpenStore(#[from] StoreError),
-    #[error("the store is malformed: {0}; rebuild it from a snapshot and the log")]
-    Store(String),
-    #[error(
-        "the store belongs to log {store}, the log beside it is {log}: bring both from one data directory, or rebuild the \
-         store from a snapshot and the log"
-    )]
-    OtherLog { store: String, log: String },
-    #[error(
-        "the store holds events up to {newest}, the log ends at {last}: the log has lost its end; bring back the log's newest \
-         segments, or rebuild the store from a snapshot and the log"
-    )]
-    Ahead { newest: u64, last: u64 },
-    #[error(
-        "the store holds all events up to {saved}, the log begins at {first}: what lies between is lost; bring back the log's \
-         older segments, or rebuild the store from a snapshot and the log"
-    )]
-    Behind { saved: u64, first: u64 },
-    #[error("{0}")]
-    StoreBroken(String),
-    #[error(
-        "the clock stands {behind_ms} ms before the last time in the log; set it right, or start with --accept-clock: \
-         then time stands still until the clock has caught up"
-    )]
-    Clock { behind_ms: u64 },
-}
 
 #[derive(Debug)]
 pub enum Handled {
@@ -507,37 +451,6 @@ impl Engine {
         step
     }
 
-    fn try_commit(&mut self) {
-        if self.outstanding || self.shard.pending().is_none() {
-            return;
-        }
-        let now = self.env.ticks_ns();
-        let full = self.shard.pending_bytes() >= STEP_BYTES;
-        match self.policy.commit(if full { u64::MAX } else { self.waiting }, now) {
-            Some(place) => self.submit(place),
-            None => self.stats.commits_held += 1,
-        }
-    }
-
-    fn submit(&mut self, place: Place) {
-        let Some(log) = &mut self.log else { return };
-        let Some((first, count)) = self.shard.pending() else { return };
-        let bytes = self.shard.take_batch(std::mem::take(&mut self.spare));
-        self.stats.batches += 1;
-        self.stats.batch_bytes += bytes.len() as u64;
-        self.stats.events += u64::from(count);
-        self.stats.commits_beside += u64::from(place == Place::Beside);
-        let now = self.env.ticks_ns();
-        self.policy.begin(self.waiting, now);
-        self.waiting = 0;
-        self.submitted = self.step - 1;
-        self.outstanding = true;
-        log.submit(Batch { first, count, epoch: self.epoch, bytes }, place);
-        if place == Place::Here {
-            self.poll_log();
-        }
-    }
-
     /// Learns what has become durable and what the store has done, and commits what was held back when its time has
     /// come. Not while a step is open.
     pub fn poll(&mut self) -> Result<(), StartError> {
@@ -577,65 +490,6 @@ impl Engine {
         self.arrivals
     }
 
-    fn poll_log(&mut self) {
-        let Some(log) = &mut self.log else { return };
-        log.tend();
-        if self.outstanding {
-            match log.poll() {
-                Progress::Pending => return,
-                Progress::Idle => unreachable!("a batch is outstanding until it is reported"),
-                Progress::Durable { mut bytes, last, .. } => {
-                    self.durable = last;
-                    bytes.clear();
-                    self.spare = bytes;
-                    self.outstanding = false;
-                    self.proven = self.submitted;
-                    self.note_commit();
-                }
-                Progress::Fenced => panic!("LOG-3: another writer owns the log: nothing more can be acknowledged"),
-                Progress::Failed(why) => return self.fail(&why),
-            }
-        }
-        self.try_commit();
-        self.prove_idle();
-    }
-
-    fn note_commit(&mut self) {
-        let now = self.env.ticks_ns();
-        let took = self.policy.done(self.waiting, now);
-        self.stats.sync_ns_last = took;
-        self.stats.sync_ns_max = self.stats.sync_ns_max.max(took);
-        self.stats.sync_ns_smoothed = self.policy.sync_ns();
-        self.stats.batch_commands_smoothed = self.policy.batch();
-    }
-
-    /// With nothing on its way and nothing waiting, all that was closed is proven.
-    fn prove_idle(&mut self) {
-        if self.is_ready() && !self.outstanding && self.shard.pending().is_none() {
-            self.proven = self.step - 1;
-            self.waiting = 0;
-        }
-    }
-
-    /// The batch is durable nowhere, or nobody knows: all that rests on it is dropped and built again from the log.
-    fn fail(&mut self, why: &str) {
-        self.notices.push(Notice::LogFailed { why: why.to_owned() });
-        self.failed_at_ms = self.env.now_ms();
-        self.no_room = None;
-        self.stats.log_failures += 1;
-        self.failed = true;
-        self.outstanding = false;
-        self.waiting = 0;
-        self.log = None;
-        self.shard = Shard::new(self.env.random(), self.options.retention_ms);
-        self.keeper.drop_staged();
-        self.trim = Trim::default();
-        let until_ms = self.env.now_ms();
-        self.phase = Phase::Waiting { until_ms };
-        // Steps that were not proven never will be: the reactor closes whoever waits for them.
-        self.submitted = self.step - 1;
-    }
-
     /// Replies of steps up to this one may leave.
     pub fn proven(&self) -> u64 {
         self.proven
@@ -673,21 +527,6 @@ impl Engine {
         }
         wait
     }
-
-    /// Commits what is left and ends the log cleanly.
-    pub fn close(&mut self) -> Result<(), ReadError> {
-        while self.is_ready() && self.is_committing() {
-            if self.outstanding {
-                self.poll_log();
-                std::hint::spin_loop();
-            } else {
-                self.submit(Place::Here);
-            }
-        }
-        self.prove_idle();
-        self.phase = Phase::Closed;
-        self.log.take().map_or(Ok(()), |mut log| log.close())
-    }
 }
 
 const fn memory_budget(bytes: usize, memory: usize) -> Budget {
@@ -708,11 +547,5 @@ impl std::fmt::Debug for Engine {
             .field("phase", &self.phase)
             .field("kept", self.keeper.kept())
             .finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for Opened {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Opened").field("report", &self.report).finish_non_exhaustive()
     }
 }

@@ -13,11 +13,13 @@ mod load;
 mod notice;
 mod shard;
 pub mod snapshot;
+mod start;
 mod stats;
 mod trim;
 
-pub use engine::{Engine, Exec, Handled, Opened, Opener, Options, StartError};
+pub use engine::{Engine, Exec, Handled};
 pub use keeper::{About, Builder, Holdings, Kept, OfflineError, Shelf, Shelves, VisitRecord};
 pub use notice::Notice;
 pub use shard::{Budget, Decided, ExecAborted, ExecDone, Shard, Work};
+pub use start::{Opened, Opener, Options, StartError};
 pub use stats::Stats;

@@ -2,10 +2,11 @@
 //! log's tail is replayed on it.
 
 use crate::caps::{ARM_SLOTS, CLOCK_AHEAD_MS, CLOCK_BACK_MS, LOAD_BYTES};
-use crate::engine::{Engine, StartError};
+use crate::engine::Engine;
 use crate::keeper::{Head, Told, What};
 use crate::notice::Notice;
 use crate::shard::Shard;
+use crate::start::StartError;
 use sumun_codec::decode_record;
 use sumun_log::Position;
 
