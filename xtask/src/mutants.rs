@@ -136,6 +136,20 @@ const MUTANTS: &[Mutant] = &[
         proof: Proof::Sim,
     },
     Mutant {
+        name: "cold record older than memory installed",
+        file: "crates/core/src/evict.rs",
+        from: "if r.sequence > item.sequence {",
+        to: "if r.sequence > 0 {",
+        proof: Proof::Sim,
+    },
+    Mutant {
+        name: "lot that is not in memory never ends",
+        file: "crates/engine/src/keeper/ahead.rs",
+        from: "} else if !self.ahead.is_asked && now >= self.ahead.at_ms {",
+        to: "} else if !self.ahead.is_asked && now < self.ahead.at_ms {",
+        proof: Proof::Sim,
+    },
+    Mutant {
         name: "P ahead of a record",
         file: "crates/core/src/unsaved.rs",
         from: "entry.sequence - 1)",

@@ -103,6 +103,12 @@ impl Ledger {
         self.reservations.values().filter(|r| r.due(now)).map(|r| r.id.clone()).collect()
     }
 
+    /// Items some lots of which were due at `now` and have not ended.
+    pub fn lots_due(&self, now: Timestamp) -> Vec<Name> {
+        let due = self.items.iter().filter(|(_, item)| !item.due_lots(now).is_empty());
+        due.map(|(sku, _)| sku.clone()).collect()
+    }
+
     /// Judges one command: the shard's time, what the system answered, and the events that it wrote for it, the ends
     /// that come before included.
     pub fn judge(

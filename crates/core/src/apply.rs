@@ -136,6 +136,9 @@ impl State {
         let stood = (lot.on_hand > 0, lot.ended);
         // A lot that was forgotten, or never seen, begins anew.
         if lot.first != entry.first {
+            if lot.unsaved {
+                lot.stale_end = lot.stale_end.or(lot.expires_at);
+            }
             lot.expires_at = entry.expires_at;
             lot.location = event.optional(entry.location).map(Name::from);
             lot.first = entry.first;

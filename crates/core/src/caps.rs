@@ -26,3 +26,5 @@ pub const FILTER_HASHES: u32 = 8;
 pub const BEGINS_RUN: usize = 65_536;
 /// Hashes of a sub-table that count as one look when a page of all reservations is told.
 pub const PAGE_HASHES_PER_LOOK: usize = 64;
+/// An item whose next lot ends within this time stays in memory: whoever reads ahead of ends reads so far ahead.
+pub const LOT_ENDS_AHEAD_MS: u64 = 60_000;

@@ -5,6 +5,7 @@
 //! nothing else.
 //! Cost: a flag's look a slot that the hand passes.
 
+use crate::caps::LOT_ENDS_AHEAD_MS;
 use crate::event::NONE;
 use crate::item::Item;
 use crate::lot::Lot;
@@ -54,7 +55,7 @@ impl State {
     }
 
     /// A record by number leaves memory, if it may: for whoever picks at random.
-    pub fn evict_any(&mut self, number: u64, saved: u64) -> bool {
+    pub fn evict_any(&mut self, number: u64, saved: u64, now: u64) -> bool {
         let table = HAND_TABLES[(number % HAND_TABLES.len() as u64) as usize];
         let end = match table {
             Table::Item => self.items.end(),
@@ -64,7 +65,7 @@ impl State {
             Table::Usage => self.usages.end(),
         };
         let slot = (number / HAND_TABLES.len() as u64 % u64::from(end.max(1))) as u32;
-        let may = (0..2).any(|_| self.may_leave(table, slot, saved, 0));
+        let may = (0..2).any(|_| self.may_leave(table, slot, saved, now));
         if may {
             self.drop_record(table, slot);
         }
@@ -72,9 +73,9 @@ impl State {
     }
 
     /// Takes a record out of memory if it may leave: `true` when it did. For whoever picks at random.
-    pub fn evict_key(&mut self, key: &Key, saved: u64) -> bool {
+    pub fn evict_key(&mut self, key: &Key, saved: u64, now: u64) -> bool {
         let Some((table, slot)) = self.find_key(key) else { return false };
-        let may = (0..2).any(|_| self.may_leave(table, slot, saved, 0));
+        let may = (0..2).any(|_| self.may_leave(table, slot, saved, now));
         if may {
             self.drop_record(table, slot);
         }
@@ -87,7 +88,8 @@ impl State {
                 let Some(item) = self.items.get(slot).filter(|item| item.known && item.figures.version > 0) else {
                     return false;
                 };
-                let free = item.figures.reserved == 0 && item.next_end() == u64::MAX && item.open == 0;
+                let later = item.next_end() > now.saturating_add(LOT_ENDS_AHEAD_MS);
+                let free = item.figures.reserved == 0 && later && item.open == 0;
                 let clean =
                     !item.unsaved && item.sequence.max(item.stamped) <= saved && self.lots_are_clean(item, saved);
                 free && clean && !item.used.take() && !self.away.is_pinned(item.hash)
@@ -227,6 +229,11 @@ impl State {
         self.away.unpin(self.key_hash(key));
     }
 
+    /// Whether the record is in memory.
+    pub fn holds(&self, key: &Key) -> bool {
+        self.find_key(key).is_some()
+    }
+
     /// A start: an open reservation as the store has it.
     pub fn install_open(&mut self, record: &Record<'_>) {
         if let Record::Reservation(r) = record {
@@ -282,6 +289,7 @@ impl State {
             ended: r.ended,
             location: r.location.map(Name::from),
             expires_at: r.expires_at,
+            stale_end: None,
             first: r.first,
             on_hand: r.on_hand,
             reserved: r.reserved,

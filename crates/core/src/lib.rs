@@ -11,6 +11,7 @@
 
 extern crate alloc;
 
+mod ahead;
 mod allocate;
 mod apply;
 mod away;

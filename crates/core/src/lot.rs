@@ -18,6 +18,8 @@ pub(crate) struct Lot {
     pub(crate) ended: bool,
     pub(crate) location: Option<Name>,
     pub(crate) expires_at: Option<u64>,
+    /// The store may hold an end of an earlier life of this id, which was forgotten before its last change was staged.
+    pub(crate) stale_end: Option<u64>,
     /// Sequence of its first receipt.
     pub(crate) first: u64,
     pub(crate) on_hand: u64,
@@ -39,6 +41,7 @@ impl Lot {
             ended: false,
             location: None,
             expires_at: None,
+            stale_end: None,
             first: 0,
             on_hand: 0,
             reserved: 0,

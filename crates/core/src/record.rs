@@ -64,6 +64,13 @@ pub struct Lot<'a> {
     pub touched_at: u64,
 }
 
+impl Lot<'_> {
+    /// When it ends by time, if it will.
+    pub fn ends_at(&self) -> Option<u64> {
+        self.expires_at.filter(|_| self.on_hand > 0 && !self.ended)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reservation<'a> {
     pub id: &'a str,

@@ -90,6 +90,8 @@ pub struct Staged<'a> {
     /// Whether the store may hold an older copy in the place that it leaves: an ended reservation among the open ones, a
     /// lot that has lost its last unit among those with units.
     pub leaves: bool,
+    /// The store may hold this end of a lot that had the same id.
+    pub stale_end: Option<u64>,
     pub filing: Filing,
 }
 
@@ -154,7 +156,8 @@ impl State {
                 return Stage::Unread(self.key_at(entry));
             };
             let (leaves, filing) = self.file(entry, &record);
-            keep(&Staged { record, leaves, filing });
+            let stale_end = if entry.table == Table::Lot { self.lots[entry.slot].stale_end } else { None };
+            keep(&Staged { record, leaves, stale_end, filing });
             self.filed(entry, filing);
             self.pop(head);
             return Stage::Staged;
@@ -240,7 +243,8 @@ impl State {
             Table::Reservation => {
                 self.reservations[entry.slot].marks.set(Mark::Filed, matches!(filing, Filing::Open));
             }
-            Table::Lot | Table::Movement => {}
+            Table::Lot => self.lots[entry.slot].stale_end = None,
+            Table::Movement => {}
         }
         self.away.note(filing);
     }

@@ -65,6 +65,14 @@ pub const STORE_PAUSE_MS: u64 = 20;
 pub const STORE_RETRY_MS: u64 = 500;
 /// Records that are being read at once.
 pub const READS_MAX: usize = 4_096;
+/// Records that are being read, past which nothing is read ahead: a command's read waits for those before it.
+pub const READS_AHEAD_MAX: usize = 128;
+/// Reservations that one call looks at, after a start, for what they will need.
+pub const AHEAD_SLOTS: u32 = 1_024;
+/// Between two looks for lots that end soon; well below `LOT_ENDS_AHEAD_MS`.
+pub const AHEAD_PAUSE_MS: u64 = 10_000;
+/// Rows of lots' ends that are told at once.
+pub const ENDS_PAGE: usize = 1_024;
 /// Answers of the store that one call hears.
 pub const INSTALLS_PER_TEND: u32 = 512;
 /// How long a record that was read stays for the command that asked for it.

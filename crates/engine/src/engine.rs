@@ -18,7 +18,7 @@ use crate::caps::{
 };
 use crate::commit::Policy;
 use crate::env::Env;
-use crate::keeper::{Keeper, Kept, Shelves};
+use crate::keeper::{Keeper, Kept, Pressure, Shelves};
 use crate::load::Load;
 use crate::notice::{Notice, Notices};
 use crate::shard::{Budget, Decided, ExecAborted, ExecDone, Shard};
@@ -270,6 +270,8 @@ impl Engine {
             self.poll_log();
             return false;
         }
+        let now = self.env.now_ms();
+        self.keeper.read_ahead(self.shard.state(), now);
         self.open_step();
         let more = self.ends_allowed && self.shard.next_end().is_some_and(|at| at <= self.shard.now());
         self.close_step();
@@ -396,7 +398,8 @@ impl Engine {
     /// Lets a record leave memory, if the store holds it: which, by number.
     pub fn evict(&mut self, number: u64) -> bool {
         let saved = self.keeper.saved();
-        self.shard.state_mut().evict_any(number, saved)
+        let now = self.shard.now();
+        self.shard.state_mut().evict_any(number, saved, now)
     }
     /// Does a piece of the store's work, where no thread does it. `false`: there is none to do.
     pub fn work_on_store(&mut self) -> bool {
@@ -460,8 +463,8 @@ impl Engine {
             let now = self.env.now_ms();
             let retention_ms = self.options.retention_ms;
             let state = self.shard.state_mut();
-            let short = state.bytes() >= self.options.memory / 10 * EVICT_TENTHS;
-            self.keeper.tend(state, self.durable, now, retention_ms, short);
+            let pressure = pressure(state.bytes(), self.options.memory);
+            self.keeper.tend(state, self.durable, now, retention_ms, pressure);
             if let Some(log) = &mut self.log {
                 let trimmed = self.trim.tend(&mut **log, self.keeper.saved(), now, self.options.log_retention_ms);
                 // What cannot be read now stays; whoever needs it will say why.
@@ -526,6 +529,16 @@ impl Engine {
             wait = Some(wait.map_or(retry, |wait| wait.min(retry)));
         }
         wait
+    }
+}
+
+const fn pressure(bytes: usize, memory: usize) -> Pressure {
+    if bytes >= memory / 10 * MEMORY_TENTHS {
+        Pressure::High
+    } else if bytes >= memory / 10 * EVICT_TENTHS {
+        Pressure::Some
+    } else {
+        Pressure::None
     }
 }
 

@@ -18,7 +18,7 @@ mod stats;
 mod trim;
 
 pub use engine::{Engine, Exec, Handled};
-pub use keeper::{About, Builder, Holdings, Kept, OfflineError, Shelf, Shelves, VisitRecord};
+pub use keeper::{About, Builder, Holdings, Kept, LotEnd, OfflineError, Shelf, Shelves, VisitRecord};
 pub use notice::Notice;
 pub use shard::{Budget, Decided, ExecAborted, ExecDone, Shard, Work};
 pub use start::{Opened, Opener, Options, StartError};

@@ -55,11 +55,11 @@ impl Load {
                     engine.keeper.tell(What::Open { from: None });
                     Stage::Open
                 }
-                Some(Told::Open { .. } | Told::Key { .. } | Told::Hashes { .. }) | None => Stage::Head,
+                Some(Told::Open { .. } | Told::Key { .. } | Told::Ends(_) | Told::Hashes { .. }) | None => Stage::Head,
             },
             Stage::Open => match engine.keeper.told() {
                 Some(Told::Open { values, next }) => open(engine, &values, next)?,
-                Some(Told::Head(_) | Told::Key { .. } | Told::Hashes { .. }) | None => Stage::Open,
+                Some(Told::Head(_) | Told::Key { .. } | Told::Ends(_) | Told::Hashes { .. }) | None => Stage::Open,
             },
             Stage::Replay(position) => match self.replay(engine, position)? {
                 Some(next) => Stage::Replay(next),

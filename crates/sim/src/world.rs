@@ -27,6 +27,10 @@ const BEGIN_MS: u64 = 1_770_000_000_000;
 /// Small segments, so that many are begun.
 const SEGMENT_BYTES: u64 = 64 * 1024;
 
+/// A seed's rest before its last restart.
+const REST_STEPS: u64 = 600;
+const REST_STEP_MS: u64 = 200;
+
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
     /// Commands of a seed, at least.
@@ -208,6 +212,7 @@ impl World {
         }
         self.heal();
         self.settle()?;
+        self.rest()?;
         self.restart()?;
         self.trail.finish().map_err(|complaint| format!("the log by itself: {complaint}"))?;
         Ok(())
@@ -622,6 +627,25 @@ impl World {
         let reservation = self.ledger.reservation(key).map(|r| r.sequence.0);
         let item = self.ledger.item(key, self.now()).map(|item| item.sequence.0);
         self.lives > 1 && reservation.or(item).is_none_or(|sequence| sequence <= self.born)
+    }
+
+    /// Nobody asks for anything, and time goes on: all that has an end ends, whether or not it is in memory.
+    fn rest(&mut self) -> Result<(), String> {
+        for _ in 0..REST_STEPS {
+            self.clock.fetch_add(REST_STEP_MS, Ordering::Relaxed);
+            let engine = self.engine.as_mut().ok_or("no engine")?;
+            engine.evict(self.random.next());
+            engine.work_on_store();
+            self.begin_step()?;
+            let engine = self.engine.as_mut().ok_or("no engine")?;
+            let number = engine.close_step();
+            self.unproven.iter_mut().filter(|u| u.step == u64::MAX).for_each(|unproven| unproven.step = number);
+            self.poll()?;
+        }
+        self.settle()?;
+        let long_ago = Timestamp(self.now().0 - REST_STEPS * REST_STEP_MS / 2);
+        let due = self.ledger.lots_due(long_ago);
+        if due.is_empty() { Ok(()) } else { Err(format!("lots were due long ago and have not ended, of {due:?}")) }
     }
 
     /// Until everything is proven.

@@ -2,9 +2,10 @@
 //! order, and a crash leaves what was synced. Records stand as bytes.
 
 use crate::support::record_bytes;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use sumun_auditor::generate::Random;
 use sumun_codec::{decode_record, encode_record};
+use sumun_core::caps::LOT_ENDS_AHEAD_MS;
 use sumun_core::{Event, FIRST_GENERATION, Filing, Key, Record, Stage, State};
 
 type Table = BTreeMap<Key, Vec<u8>>;
@@ -21,6 +22,8 @@ enum Write {
     Put(Option<u32>, Key, Vec<u8>),
     Remove(Key),
     Hash(Option<u32>, u64),
+    /// Whether a lot ends then.
+    End(u64, Key, bool),
     Begin(u32, u64),
     Drop(u32),
 }
@@ -37,6 +40,8 @@ pub(crate) struct Store {
     /// Items, usages, lots of items, open reservations.
     main: Table,
     hashes: Vec<u64>,
+    /// When lots end, from the first on.
+    pub(crate) ends: BTreeSet<(u64, Key)>,
     generations: BTreeMap<u32, Generation>,
     pub(crate) saved: u64,
     pub(crate) time: u64,
@@ -55,6 +60,7 @@ impl Store {
         Store {
             main: Table::new(),
             hashes: Vec::new(),
+            ends: BTreeSet::new(),
             generations: BTreeMap::from([(FIRST_GENERATION, first)]),
             saved: 0,
             time: 0,
@@ -85,6 +91,11 @@ impl Store {
                         Some(number)
                     }
                 };
+                writes.extend(staged.stale_end.map(|at| Write::End(at, key.clone(), false)));
+                if let Record::Lot(lot) = &staged.record {
+                    let ends = |at| Write::End(at, key.clone(), lot.ends_at().is_some());
+                    writes.extend(lot.expires_at.map(ends));
+                }
                 writes.push(Write::Put(generation, key.clone(), bytes));
                 if staged.leaves {
                     writes.push(Write::Remove(key));
@@ -122,6 +133,8 @@ impl Store {
                 generation.records.insert(key, bytes);
             }
             Write::Remove(key) => drop(self.main.remove(&key)),
+            Write::End(at, key, true) => drop(self.ends.insert((at, key))),
+            Write::End(at, key, false) => drop(self.ends.remove(&(at, key))),
             Write::Hash(None, hash) => self.hashes.push(hash),
             Write::Hash(Some(number), hash) => {
                 self.generations.get_mut(&number).expect("what is filled is there").hashes.push(hash);
@@ -203,6 +216,16 @@ impl Store {
         state.install(key, &records);
     }
 
+    /// Items that memory lacks although a lot of theirs ends soon.
+    pub(crate) fn missing_ends(&self, state: &State, now: u64) -> BTreeSet<Key> {
+        let soon = self.ends.iter().take_while(|(at, _)| *at <= now + LOT_ENDS_AHEAD_MS);
+        let items = soon.map(|(_, lot)| match lot {
+            Key::Lot(sku, _) => Key::Item(sku.clone()),
+            other => panic!("{other:?} is no lot"),
+        });
+        items.filter(|item| !state.holds(item)).collect()
+    }
+
     pub(crate) fn any_key(&self, random: &mut Random) -> Option<Key> {
         let newest = self.generations.values().rev().take(2).flat_map(|generation| generation.records.keys());
         let all: Vec<&Key> = self.main.keys().chain(newest).collect();
@@ -230,12 +253,15 @@ impl Store {
         let held = |bytes: &Vec<u8>| matches!(decode_record(bytes), Ok(Record::Reservation(_)));
         let open = self.main.values().filter(|bytes| held(bytes)).count() as u64;
         assert_eq!(open, state.open_reservations(), "nothing else is open");
+        let mut ends = BTreeSet::new();
         for (key, bytes) in &self.main {
             if let Record::Lot(lot) = decode_record(bytes).unwrap() {
+                ends.extend(lot.ends_at().map(|at| (at, key.clone())));
                 let stands = state.record(key).is_some_and(|record| record == Record::Lot(lot));
                 assert!(stands, "{key:?} stands among the lots of its item");
             }
         }
+        assert_eq!(self.ends, ends, "a row for each lot that will end, and no other");
     }
 }
 

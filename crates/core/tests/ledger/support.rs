@@ -188,8 +188,8 @@ impl Driven {
         let mut left = 0;
         for _ in 0..random.below(12) {
             left += u64::from(match random.below(3) {
-                0 => self.state.evict_any(random.next(), saved),
-                _ => store.any_key(random).is_some_and(|key| self.state.evict_key(&key, saved)),
+                0 => self.state.evict_any(random.next(), saved, now),
+                _ => store.any_key(random).is_some_and(|key| self.state.evict_key(&key, saved, now)),
             });
         }
         if random.chance(20) {
@@ -262,10 +262,15 @@ impl Driven {
         false
     }
 
-    /// Goes on to `now` without writing anything.
+    /// Goes on to `now` without writing anything. Items whose lots end soon are read ahead.
     pub(crate) fn advance(&mut self, now: u64, work: u32) {
         assert!(now >= self.now, "time goes on");
         self.now = now;
+        let soon = self.store.as_ref().map(|store| store.missing_ends(&self.state, now)).unwrap_or_default();
+        for item in soon {
+            self.install(&item);
+            self.state.unpin(&item);
+        }
         self.state.advance(now, work);
     }
 

@@ -112,7 +112,7 @@ fn empty(driven: &mut Driven) {
     let saved = saved(driven);
     for _ in 0..3 {
         for key in keys(&driven.log) {
-            driven.state.evict_key(&key, saved);
+            driven.state.evict_key(&key, saved, driven.now);
         }
     }
 }
@@ -239,9 +239,9 @@ fn what_was_absent_and_is_made_since_stays_while_somebody_waits_for_it() {
     ask(&mut driven, "RESERVE r - 1 a 1 CAPTURE");
     driven.flush();
     let saved = saved(&driven);
-    assert!(!driven.state.evict_key(&key, saved), "it would still be called absent");
+    assert!(!driven.state.evict_key(&key, saved, driven.now), "it would still be called absent");
     driven.state.unpin(&key);
-    assert!(driven.state.evict_key(&key, saved));
+    assert!(driven.state.evict_key(&key, saved, driven.now));
     assert!(matches!(ask(&mut driven, "RESERVATION r"), Answer::Reservation(Some(_))));
 }
 
@@ -251,13 +251,13 @@ fn what_was_read_stays_until_it_is_unpinned_as_often_as_it_was_read() {
     driven.flush();
     let saved = saved(&driven);
     for key in [Key::Reservation("r".into()), Key::Movement("a".into(), "m".into()), Key::Item("a".into())] {
-        assert!(driven.state.evict_key(&key, saved), "{key:?}");
+        assert!(driven.state.evict_key(&key, saved, driven.now), "{key:?}");
         driven.install(&key);
         driven.install(&key);
         driven.state.unpin(&key);
-        assert!(!driven.state.evict_key(&key, saved), "{key:?}");
+        assert!(!driven.state.evict_key(&key, saved, driven.now), "{key:?}");
         driven.state.unpin(&key);
-        assert!(driven.state.evict_key(&key, saved), "{key:?}");
+        assert!(driven.state.evict_key(&key, saved, driven.now), "{key:?}");
     }
 }
 
@@ -273,9 +273,9 @@ fn what_is_staged_and_not_synced_does_not_leave() {
     while driven.stage(usize::MAX) {}
     assert_eq!(driven.state.unsaved(), 0);
     for key in [Key::Item("a".into()), Key::Item("b".into()), Key::Reservation("r".into())] {
-        assert!(!driven.state.evict_key(&key, before), "{key:?} is not synced");
+        assert!(!driven.state.evict_key(&key, before, driven.now), "{key:?} is not synced");
         driven.store.as_mut().unwrap().sync(9);
-        assert!(driven.state.evict_key(&key, before + 1), "{key:?}");
+        assert!(driven.state.evict_key(&key, before + 1, driven.now), "{key:?}");
     }
 }
 
@@ -341,9 +341,9 @@ fn a_holder_whose_item_is_away_is_not_shown_as_it_stands() {
     let (saved, now) = (saved(&driven), driven.now);
     let read = Command::Holder { sku: "a", holder: "h" };
     assert!(driven.state.as_it_stands(now, &read).is_some());
-    assert!(driven.state.evict_key(&Key::Usage("a".into(), "h".into()), saved));
+    assert!(driven.state.evict_key(&Key::Usage("a".into(), "h".into()), saved, driven.now));
     assert_eq!(driven.state.as_it_stands(now, &read), None);
-    assert!(driven.state.evict_key(&Key::Item("a".into()), saved));
+    assert!(driven.state.evict_key(&Key::Item("a".into()), saved, driven.now));
     assert_eq!(driven.state.as_it_stands(now, &read), None);
 }
 
@@ -367,7 +367,7 @@ fn nothing_stays_of_a_lot_that_was_asked_for_and_is_not_there() {
     driven.flush();
     let saved = saved(&driven);
     let lot = Key::Lot("a".into(), "l".into());
-    assert!(driven.state.evict_key(&lot, saved));
+    assert!(driven.state.evict_key(&lot, saved, driven.now));
     driven.state.install(&lot, &[]);
     driven.state.unpin(&lot);
     empty(&mut driven);
@@ -405,4 +405,42 @@ fn an_empty_memory_takes_no_more_than_a_state_that_never_saw_a_record() {
     }
     assert_eq!(driven.state.counts().reservations, 2);
     assert_eq!(filters(&mut driven), once);
+}
+
+/// After a start nothing but the reservation is there, and its item, lots and holder are named before its end.
+#[test]
+fn what_an_open_reservation_needs_is_named_before_it_ends() {
+    let mut begin = vec!["CONFIGURE a LIMIT 9".to_owned(), "RECEIVE a 900 ID m LOT l".to_owned()];
+    begin.push("RECEIVE b 9 ID m".to_owned());
+    begin.extend((0..20).map(|n| format!("RESERVE r{n} 60000 1 a 1 FOR h{}", n / 3)));
+    let begin: Vec<&str> = begin.iter().map(String::as_str).collect();
+    let mut driven = given(RETENTION_MS_DEFAULT, &begin);
+    driven.flush();
+    driven.restart(&mut Random::new(1));
+    let (mut from, mut missing) = (Some(0), Vec::new());
+    while let Some(next) = from {
+        from = driven.state.missing_of_open(next, 3, &mut missing);
+    }
+    assert!(missing.contains(&Key::Item("a".into())) && missing.contains(&Key::Usage("a".into(), "h2".into())));
+    assert!(!missing.contains(&Key::Item("b".into())));
+    missing.sort_unstable();
+    missing.dedup();
+    missing.iter().for_each(|key| driven.install(key));
+    let read = driven.read;
+    driven.advance(driven.now + 61_000, u32::MAX);
+    assert_eq!((driven.end_due(usize::MAX), driven.read), (20, read));
+}
+
+/// The store holds an end of the lot's first life; the second begins before anything of it was staged.
+#[test]
+fn an_end_of_a_lot_that_was_forgotten_and_began_anew_does_not_stay_behind() {
+    let first = ["RECEIVE a 1 ID m LOT l EXPIRES 1770000900000"];
+    let mut driven = given(1_000, &first);
+    driven.flush();
+    ask(&mut driven, "ADJUST a -1 REASON x ID n LOT l");
+    driven.advance(driven.now + 2_000, u32::MAX);
+    ask(&mut driven, "RECEIVE a 1 ID o LOT l EXPIRES 1770000800000");
+    driven.flush();
+    let ends: Vec<u64> = driven.store.as_ref().unwrap().ends.iter().map(|(at, _)| *at).collect();
+    assert_eq!(ends, [1_770_000_800_000]);
 }

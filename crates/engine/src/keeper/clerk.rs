@@ -42,6 +42,11 @@ pub(crate) enum What {
         key: Key,
         generations: Vec<u32>,
     },
+    /// Lots' ends, from a key on, up to a time.
+    Ends {
+        from: Vec<u8>,
+        until: u64,
+    },
     /// Hashes of a generation, or (`None`) of items and usages.
     Filter {
         generation: Option<u32>,
@@ -75,6 +80,7 @@ pub(crate) enum Told {
         key: Key,
         values: Vec<Vec<u8>>,
     },
+    Ends(tables::Ends),
     Hashes {
         generation: Option<u32>,
         hashes: Vec<u64>,
@@ -160,6 +166,7 @@ fn answer(reader: &mut dyn Reader, ask: &Ask, done: &mut dyn FnMut(Done)) -> Res
             let values = tables::read(reader, key, generations)?;
             done(Told::Key { key: key.clone(), values });
         }
+        What::Ends { from, until } => done(Told::Ends(tables::read_ends(reader, from, *until)?)),
         What::Filter { generation } => {
             let table = generation.map_or(HASHES, tables::generation);
             let prefix: &[u8] = if generation.is_some() { HASHES_PREFIX } else { &[] };

@@ -7,19 +7,21 @@
 //! ```
 //! Cost on the loop: encoding a record, some 0.3 µs; bounded a call by `STAGE_RECORDS`.
 
+mod ahead;
 mod clerk;
 mod offline;
 mod tables;
 
-pub use offline::{About, Builder, Holdings, OfflineError, Shelf, VisitRecord};
+pub use offline::{About, Builder, Holdings, LotEnd, OfflineError, Shelf, VisitRecord};
 
 pub(crate) use clerk::{Ask, Desk, Done, Told, What, Write};
 pub(crate) use tables::Head;
 
 use crate::caps::{
-    EVICT_SLOTS, GENERATION_MS_MIN, GENERATIONS, INSTALLS_PER_TEND, PIN_MS, READS_MAX, STAGE_BYTES, STAGE_RECORDS,
-    STORE_PAUSE_MS, WRITES_MAX,
+    EVICT_SLOTS, GENERATION_MS_MIN, GENERATIONS, INSTALLS_PER_TEND, PIN_MS, READS_AHEAD_MAX, READS_MAX, STAGE_BYTES,
+    STAGE_RECORDS, STORE_PAUSE_MS, WRITES_MAX,
 };
+use ahead::Ahead;
 use clerk::{Beside, Here};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -91,6 +93,16 @@ pub struct Kept {
     pub trouble: Option<String>,
 }
 
+/// How far records in memory are past what they may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Pressure {
+    None,
+    /// What may leave does.
+    Some,
+    /// And nothing is read ahead of need.
+    High,
+}
+
 pub(crate) struct Keeper {
     desk: Box<dyn Desk>,
     pub(crate) head: Head,
@@ -102,6 +114,8 @@ pub(crate) struct Keeper {
     asked: HashSet<Key>,
     pins: VecDeque<(u64, Key)>,
     tail: Tail,
+    ahead: Ahead,
+    pressure: Pressure,
     event: Event,
     life: u32,
     told: VecDeque<Told>,
@@ -124,6 +138,8 @@ impl Keeper {
             asked: HashSet::new(),
             pins: VecDeque::new(),
             tail: Tail::default(),
+            ahead: Ahead::new(),
+            pressure: Pressure::None,
             event: Event::default(),
             life: 0,
             told: VecDeque::new(),
@@ -160,6 +176,7 @@ impl Keeper {
         self.asked.clear();
         self.pins.clear();
         self.tail = Tail::default();
+        self.ahead = Ahead::new();
         self.told.clear();
         self.leaving = None;
         self.life += 1;
@@ -201,7 +218,8 @@ impl Keeper {
                         state.filter_is_filled(generation);
                     }
                 }
-                Done::Told { told, .. } => self.told.push_back(told),
+                Done::Told { told: Told::Ends(page), .. } => self.hear_ends(page, now),
+                Done::Told { told: told @ (Told::Head(_) | Told::Open { .. }), .. } => self.told.push_back(told),
                 Done::Trouble(why) => self.kept.trouble = Some(why),
                 Done::Mended => self.kept.trouble = None,
                 Done::Broken(why) => self.broken = Some(why),
@@ -256,7 +274,7 @@ impl Keeper {
     // What goes.
 
     /// Stages what changed, hands over what is durable, lets go of memory: a bounded piece of each.
-    pub(crate) fn tend(&mut self, state: &mut State, durable: u64, now: u64, retention_ms: u64, short: bool) {
+    pub(crate) fn tend(&mut self, state: &mut State, durable: u64, now: u64, retention_ms: u64, pressure: Pressure) {
         self.unpin(state, now);
         self.turn_generations(state, now, retention_ms);
         self.stage(state, now);
@@ -267,12 +285,16 @@ impl Keeper {
             self.kept.bytes += sealed.write.chunk.bytes() as u64;
             self.desk.write(sealed.write);
         }
-        if !self.tail.first.is_empty() {
-            let next: Vec<Key> = self.tail.first.values().flatten().take(READS_MAX / 2).cloned().collect();
+        if !self.tail.first.is_empty() && self.asked.len() < READS_AHEAD_MAX {
+            let next: Vec<Key> = self.tail.first.values().flatten().take(READS_AHEAD_MAX).cloned().collect();
             self.ask(next);
         }
-        if short {
+        self.pressure = pressure;
+        if pressure >= Pressure::Some {
             state.evict(self.kept.saved, now, EVICT_SLOTS);
+        }
+        if pressure < Pressure::High {
+            self.read_ahead(state, now);
         }
         self.kept.unsaved = state.unsaved();
     }
@@ -280,7 +302,10 @@ impl Keeper {
     /// When `tend` has something to do that nothing will wake the loop for.
     pub(crate) fn next_at_ms(&self, state: &State) -> Option<u64> {
         let idle = state.unsaved() == 0 || self.in_flight + self.sealed.len() >= WRITES_MAX;
-        (!idle).then_some(self.next_at_ms)
+        let staging = (!idle).then_some(self.next_at_ms);
+        let may = self.pressure < Pressure::High && self.asked.len() < READS_AHEAD_MAX;
+        let ahead = self.ahead.next_at_ms().filter(|_| may);
+        staging.into_iter().chain(ahead).min()
     }
 
     fn unpin(&mut self, state: &mut State, now: u64) {
@@ -311,7 +336,7 @@ impl Keeper {
                     Filing::Fixed(Some(hash)) => staging.fixed.push(hash),
                     Filing::Generation { hash, .. } => staging.of_generation.push(hash),
                 }
-                tables::put(&mut staging.chunk, &staged.record, staged.filing, staged.leaves);
+                tables::put(&mut staging.chunk, staged);
             });
             match stage {
                 Stage::Staged => self.kept.records += 1,

@@ -4,9 +4,9 @@
 //! A store that is being built has no head until it is whole: build it beside its place, and move it there then.
 //! Never here: what records must be, files.
 
-use super::tables::{self, HASHES, HASHES_PREFIX, HEAD, Head, ITEMS, LOTS, OPEN, USAGES};
+use super::tables::{self, ENDS, HASHES, HASHES_PREFIX, HEAD, Head, ITEMS, LOTS, OPEN, USAGES};
 use crate::caps::STAGE_BYTES;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 use sumun_codec::decode_record;
 use sumun_core::{Filing, Key, Record, Staged, State};
@@ -58,6 +58,9 @@ pub enum Shelf {
 /// Is given a record, where it stands, and its bytes.
 pub type VisitRecord<'a, E> = dyn FnMut(Shelf, &Record<'_>, &[u8]) -> Result<(), E> + 'a;
 
+/// When a lot ends: time, sku, lot.
+pub type LotEnd = (u64, String, String);
+
 /// Reads a store.
 pub struct Holdings {
     reader: Box<dyn Reader>,
@@ -78,7 +81,7 @@ impl Holdings {
         let head = Head::read(&head).map_err(OfflineError::Malformed)?;
         let generations: Vec<u32> = head.generations.iter().map(|(number, _)| *number).collect();
         let known = |table: &Table| {
-            table.number() <= HASHES.number() || generations.iter().any(|number| tables::generation(*number) == *table)
+            table.number() <= ENDS.number() || generations.iter().any(|number| tables::generation(*number) == *table)
         };
         if let Some(table) = there.iter().find(|table| !known(table)) {
             return Err(malformed(format!("{table} is not one that its head names")));
@@ -131,6 +134,23 @@ impl Holdings {
             ControlFlow::Continue(())
         })?;
         Ok(hashes)
+    }
+
+    /// When lots end, as the store would tell whoever reads ahead: time, sku and lot, in this order.
+    pub fn ends(&mut self) -> Result<BTreeSet<LotEnd>, OfflineError> {
+        let mut ends = BTreeSet::new();
+        let mut strange = None;
+        self.reader.scan(ENDS, &[], None, &mut |key, _| match tables::end_row(key) {
+            Some((at, sku, lot)) => {
+                ends.insert((at, sku.to_owned(), lot.to_owned()));
+                ControlFlow::Continue(())
+            }
+            None => {
+                strange = Some(malformed(format!("`{}` is no end of a lot", key.escape_ascii())));
+                ControlFlow::Break(())
+            }
+        })?;
+        strange.map_or(Ok(ends), Err)
     }
 
     /// All that a key names, as deciding would be given it.
@@ -222,7 +242,7 @@ impl<'a> Builder<'a> {
             Filing::Fixed(Some(hash)) => self.fixed.push(hash),
             Filing::Generation { hash, .. } => self.turning.push(hash),
         }
-        tables::put(&mut self.chunk, record, filing, false);
+        tables::put_record(&mut self.chunk, record, filing);
         self.records += 1;
         if self.chunk.bytes() >= STAGE_BYTES { self.write() } else { Ok(()) }
     }

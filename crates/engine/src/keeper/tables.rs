@@ -8,6 +8,7 @@
 //! 3 open     id                held reservations
 //! 4 usages   sku 0 holder      what holders hold and have captured
 //! 5 hashes   chunk u64 BE      hashes of items and usages stored for the first time, 8 bytes each, little-endian
+//! 6 ends     time u64 BE sku 0 lot   nothing: a row for each of `lots` that has units and will end
 //! 16 + n     generation n: `r` id (ended reservations), `m` sku 0 id (movements), `l` sku 0 lot (lots without units),
 //!            `#` chunk u64 BE (hashes of what was stored by it)
 //! head       format u8 (1), log id 16 bytes, then little-endian u64s: seed, chunk, P, newest, time, and a pair for each generation, from
@@ -16,8 +17,9 @@
 //!
 //! P: all events up to it stand in the records. Newest: no record holds a later event.
 
+use crate::caps::ENDS_PAGE;
 use std::ops::ControlFlow;
-use sumun_core::{FIRST_GENERATION, Filing, Key, Record};
+use sumun_core::{FIRST_GENERATION, Filing, Key, Record, Staged, record};
 use sumun_log::LogId;
 use sumun_store::{Chunk, Reader, StoreError, Table};
 
@@ -27,6 +29,7 @@ pub(crate) const LOTS: Table = Table::new(2);
 pub(crate) const OPEN: Table = Table::new(3);
 pub(crate) const USAGES: Table = Table::new(4);
 pub(crate) const HASHES: Table = Table::new(5);
+pub(crate) const ENDS: Table = Table::new(6);
 /// Hashes of a generation stand in it, behind all names.
 pub(crate) const HASHES_PREFIX: &[u8] = b"#";
 const FORMAT: u8 = 1;
@@ -121,15 +124,37 @@ pub(crate) fn place<'a>(record: &'a Record<'_>, filing: Filing) -> (Table, [&'a 
     }
 }
 
-/// Writes a record where it belongs; `leaves`: and takes it from where it stood before.
-pub(crate) fn put(chunk: &mut Chunk, record: &Record<'_>, filing: Filing, leaves: bool) {
+/// Writes a record where it belongs, and takes it from where it stood before.
+pub(crate) fn put(chunk: &mut Chunk, staged: &Staged<'_>) {
+    match &staged.record {
+        Record::Reservation(r) if staged.leaves => chunk.remove(OPEN, &[r.id.as_bytes()]),
+        Record::Lot(lot) => {
+            if staged.leaves {
+                chunk.remove(LOTS, &[lot.sku.as_bytes(), END, lot.lot.as_bytes()]);
+            }
+            let gone = if lot.ends_at().is_none() { lot.expires_at } else { None };
+            for at in staged.stale_end.into_iter().chain(gone) {
+                chunk.remove(ENDS, &end_key(&at.to_be_bytes(), lot));
+            }
+        }
+        Record::Item(_) | Record::Reservation(_) | Record::Movement(_) | Record::Usage(_) => {}
+    }
+    put_record(chunk, &staged.record, staged.filing);
+}
+
+/// Writes a record where it belongs.
+pub(crate) fn put_record(chunk: &mut Chunk, record: &Record<'_>, filing: Filing) {
     let (table, key) = place(record, filing);
     chunk.put_with(table, &key, |out| sumun_codec::encode_record(record, out));
-    match record {
-        Record::Reservation(r) if leaves => chunk.remove(OPEN, &[r.id.as_bytes()]),
-        Record::Lot(lot) if leaves => chunk.remove(LOTS, &[lot.sku.as_bytes(), END, lot.lot.as_bytes()]),
-        Record::Item(_) | Record::Lot(_) | Record::Reservation(_) | Record::Movement(_) | Record::Usage(_) => {}
+    if let Record::Lot(lot) = record
+        && let Some(at) = lot.ends_at()
+    {
+        chunk.put(ENDS, &end_key(&at.to_be_bytes(), lot), &[]);
     }
+}
+
+fn end_key<'a>(at: &'a [u8; 8], lot: &record::Lot<'a>) -> [&'a [u8]; 4] {
+    [at, lot.sku.as_bytes(), END, lot.lot.as_bytes()]
 }
 
 /// Writes hashes of what a chunk stores, for filters: those of what stays, and those of what stands in a generation.
@@ -191,4 +216,43 @@ pub(crate) fn read(reader: &mut dyn Reader, key: &Key, generations: &[u32]) -> R
         }
     }
     Ok(values)
+}
+
+/// Items some lots of which end soon.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    pub(crate) items: Vec<Key>,
+    /// Rows before this key have been seen.
+    pub(crate) next: Vec<u8>,
+    /// Whether these were all up to the time asked for.
+    pub(crate) is_last: bool,
+}
+
+/// Reads a page of lots' ends, from a key on, up to a time.
+pub(crate) fn read_ends(reader: &mut dyn Reader, from: &[u8], until: u64) -> Result<Ends, StoreError> {
+    let mut page = Ends { items: Vec::new(), next: (until + 1).to_be_bytes().to_vec(), is_last: true };
+    let mut rows = 0;
+    reader.scan(ENDS, &[], Some(from), &mut |key, _| {
+        if key >= page.next.as_slice() {
+            return ControlFlow::Break(());
+        }
+        if rows == ENDS_PAGE {
+            (page.next, page.is_last) = (key.to_vec(), false);
+            return ControlFlow::Break(());
+        }
+        rows += 1;
+        let item = end_row(key).map(|(_, sku, _)| Key::Item(sku.into()));
+        if item.is_some() && item.as_ref() != page.items.last() {
+            page.items.extend(item);
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(page)
+}
+
+/// What a row of ends says: time, sku and lot. `None`: nothing of ours.
+pub(crate) fn end_row(key: &[u8]) -> Option<(u64, &str, &str)> {
+    let (at, names) = key.split_first_chunk::<8>()?;
+    let (sku, lot) = std::str::from_utf8(names).ok()?.split_once('\0')?;
+    Some((u64::from_be_bytes(*at), sku, lot))
 }
