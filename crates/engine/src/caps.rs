@@ -86,8 +86,13 @@ pub const GENERATIONS: u64 = 16;
 pub const GENERATION_MS_MIN: u64 = 60_000;
 /// Hashes of a filter that are handed over at once.
 pub const FILTER_BLOCK_HASHES: usize = 65_536;
-/// Events that may be ahead of the store: past nine tenths of it nothing new begins.
-pub const STORE_LAG_EVENTS: u64 = 1_000_000;
+/// What may be ahead of the store, and so what a start replays: events, their bytes, and how long it may take.
+pub const LAG_EVENTS: u64 = 1_000_000;
+pub const LAG_BYTES: u64 = 256 * 1024 * 1024;
+pub const LAG_REPLAY_MS: u64 = 500;
+/// Taken for the rate of a replay until one of at least so many events has been measured.
+pub const REPLAY_EVENTS_PER_S: u64 = 1_000_000;
+pub const REPLAY_EVENTS_MIN: u64 = 10_000;
 /// Between two looks at how much of the log may go, and the least.
 pub const TRIM_PAUSE_MS: u64 = 60_000;
 pub const TRIM_PAUSE_MS_MIN: u64 = 1_000;

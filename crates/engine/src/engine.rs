@@ -14,11 +14,12 @@ mod batches;
 
 use crate::caps::{
     BATCH_BYTES_MAX, CLOCK_DRIFT_MS, DRIFT_LOOK_MS, EVICT_TENTHS, IDLE_EVENT_MS, LOAD_WAIT_MS, MEMORY_TENTHS,
-    REOPEN_MS, ROOM_BYTES, STEP_BYTES, STORE_LAG_EVENTS,
+    REOPEN_MS, ROOM_BYTES, STEP_BYTES,
 };
 use crate::commit::Policy;
 use crate::env::Env;
 use crate::keeper::{Keeper, Kept, Pressure, Shelves};
+use crate::lag::{self, Lag};
 use crate::load::Load;
 use crate::notice::{Notice, Notices};
 use crate::shard::{Budget, Decided, ExecAborted, ExecDone, Shard};
@@ -88,6 +89,7 @@ pub struct Engine {
     announce: bool,
     pub(crate) keeper: Keeper,
     trim: Trim,
+    pub(crate) lag: Lag,
     pub(crate) notices: Notices,
     failed_at_ms: u64,
     is_closed_said: bool,
@@ -137,6 +139,7 @@ impl Engine {
             announce: true,
             keeper: Keeper::new(shelves),
             trim: Trim::default(),
+            lag: Lag::new(),
             notices: Notices::default(),
             failed_at_ms: 0,
             is_closed_said: false,
@@ -365,13 +368,10 @@ impl Engine {
         self.no_room = read_only;
     }
 
-    /// How far the store may be behind.
+    /// What the store is behind.
     fn lag_budget(&self) -> Budget {
-        match self.shard.state().sequence() - self.keeper.saved().min(self.shard.state().sequence()) {
-            lag if lag >= STORE_LAG_EVENTS => Budget::Full,
-            lag if lag >= STORE_LAG_EVENTS / 10 * 9 => Budget::Overloaded,
-            _ => Budget::Open,
-        }
+        let ahead = self.shard.state().sequence().saturating_sub(self.keeper.saved());
+        lag::budget(ahead, self.lag.events_max(self.stats.events, self.stats.batch_bytes))
     }
 
     /// Whether the open step takes no more: what is left waits for the next.

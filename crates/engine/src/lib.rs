@@ -9,6 +9,7 @@ mod commit;
 mod engine;
 pub mod env;
 mod keeper;
+mod lag;
 mod load;
 mod notice;
 mod shard;

@@ -14,6 +14,9 @@ use sumun_log::Position;
 pub(crate) struct Load {
     stage: Stage,
     bytes: Vec<u8>,
+    /// Events that were replayed, and how long it took.
+    events: u64,
+    replay_ns: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +36,7 @@ enum Stage {
 
 impl Load {
     pub(crate) fn new() -> Load {
-        Load { stage: Stage::Quiet, bytes: Vec::new() }
+        Load { stage: Stage::Quiet, bytes: Vec::new(), events: 0, replay_ns: 0 }
     }
 
     /// Whether nothing can be done until the store answers.
@@ -61,9 +64,10 @@ impl Load {
                 Some(Told::Open { values, next }) => open(engine, &values, next)?,
                 Some(Told::Head(_) | Told::Key { .. } | Told::Ends(_) | Told::Hashes { .. }) | None => Stage::Open,
             },
-            Stage::Replay(position) => match self.replay(engine, position)? {
+            Stage::Replay(position) => match self.timed_replay(engine, position)? {
                 Some(next) => Stage::Replay(next),
                 None => {
+                    engine.lag.replayed(self.events, self.replay_ns);
                     let time = engine.keeper.head.time;
                     engine.shard.state_mut().not_before(time);
                     check_clock(engine)?;
@@ -82,6 +86,13 @@ impl Load {
         Ok(false)
     }
 
+    fn timed_replay(&mut self, engine: &mut Engine, at: Position) -> Result<Option<Position>, StartError> {
+        let began = engine.env.ticks_ns();
+        let next = self.replay(engine, at);
+        self.replay_ns += engine.env.ticks_ns().saturating_sub(began);
+        next
+    }
+
     fn replay(&mut self, engine: &mut Engine, mut at: Position) -> Result<Option<Position>, StartError> {
         let mut read = 0;
         while read < LOAD_BYTES {
@@ -92,6 +103,7 @@ impl Load {
             let replayed = engine.shard.replay(frame.first, &self.bytes, &mut engine.keeper);
             let count = replayed.map_err(|error| StartError::Event { sequence, error })?;
             assert!(count == frame.count, "LOG-2: a frame holds as many events as it says");
+            self.events += u64::from(count);
             at = frame.next;
         }
         Ok(Some(at))

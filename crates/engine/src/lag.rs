@@ -1,0 +1,69 @@
+//! How far the store may be behind the log: by so much that a start replays it in time. Of three bounds the narrowest
+//! holds: events, their bytes, and what this machine was seen to replay within `LAG_REPLAY_MS`.
+
+use crate::caps::{LAG_BYTES, LAG_EVENTS, LAG_REPLAY_MS, REPLAY_EVENTS_MIN, REPLAY_EVENTS_PER_S};
+use crate::shard::Budget;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lag {
+    events_per_s: u64,
+}
+
+impl Lag {
+    pub(crate) const fn new() -> Lag {
+        Lag { events_per_s: REPLAY_EVENTS_PER_S }
+    }
+
+    /// A replay has been measured; a short one says nothing.
+    pub(crate) fn replayed(&mut self, events: u64, ns: u64) {
+        if events >= REPLAY_EVENTS_MIN && ns > 0 {
+            self.events_per_s = (u128::from(events) * 1_000_000_000 / u128::from(ns)).min(u128::from(u64::MAX)) as u64;
+        }
+    }
+
+    /// Events that may be ahead of the store: so many have been written in this run, in so many bytes.
+    pub(crate) fn events_max(self, events: u64, bytes: u64) -> u64 {
+        let by_bytes = LAG_BYTES / (bytes / events.max(1)).max(1);
+        let by_time = self.events_per_s.saturating_mul(LAG_REPLAY_MS) / 1_000;
+        LAG_EVENTS.min(by_bytes).min(by_time)
+    }
+}
+
+/// What may be written while so many events are ahead of the store, of at most so many. The last tenth is kept for what
+/// ends things.
+pub(crate) const fn budget(ahead: u64, most: u64) -> Budget {
+    if ahead >= most {
+        Budget::Full
+    } else if ahead >= most / 10 * 9 {
+        Budget::Overloaded
+    } else {
+        Budget::Open
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_narrowest_of_the_three_bounds_holds() {
+        let mut lag = Lag::new();
+        assert_eq!(lag.events_max(0, 0), REPLAY_EVENTS_PER_S / 1_000 * LAG_REPLAY_MS, "nothing is known yet");
+        lag.replayed(10_000_000, 1_000_000_000);
+        assert_eq!(lag.events_max(1_000, 100_000), LAG_EVENTS);
+        assert_eq!(lag.events_max(1_000, 1_000_000_000), LAG_BYTES / 1_000_000);
+        lag.replayed(100_000, 1_000_000_000);
+        assert_eq!(lag.events_max(1_000, 100_000), 100_000 / 1_000 * LAG_REPLAY_MS);
+        lag.replayed(REPLAY_EVENTS_MIN - 1, 1);
+        lag.replayed(REPLAY_EVENTS_MIN, 0);
+        assert_eq!(lag.events_max(1_000, 100_000), 100_000 / 1_000 * LAG_REPLAY_MS, "these say nothing");
+    }
+
+    #[test]
+    fn the_last_tenth_is_kept_for_what_ends_things() {
+        assert_eq!([0, 89, 90, 99, 100].map(|ahead| budget(ahead, 100)), {
+            use Budget::{Full, Open, Overloaded};
+            [Open, Open, Overloaded, Overloaded, Full]
+        });
+    }
+}
