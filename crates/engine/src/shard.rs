@@ -149,7 +149,7 @@ impl Shard {
     /// Decides one command and applies what came of it.
     pub fn handle(&mut self, command: &Command<'_>, budget: Budget) -> Decided {
         self.work.commands += 1;
-        self.work.lines += lines(command);
+        self.work.lines += command.line_count() as u32;
         for _ in 0..FIRSTS_PER_COMMAND {
             self.missing.clear();
             let decision = self.state.decide(self.now, command, &mut self.event, &mut self.missing);
@@ -260,23 +260,6 @@ impl Shard {
         self.now = self.now.max(self.state.time());
         self.state.take_moved();
         Ok(count)
-    }
-}
-
-fn lines(command: &Command<'_>) -> u32 {
-    match command {
-        Command::Reserve(c) => c.lines.len() as u32,
-        Command::Capture(c) | Command::Release(c) | Command::Return(c) => {
-            c.lines.as_ref().map_or(1, |l| l.len() as u32)
-        }
-        Command::Configure(_)
-        | Command::Remove { .. }
-        | Command::Receive(_)
-        | Command::Adjust(_)
-        | Command::Extend(_)
-        | Command::Reservation { .. }
-        | Command::Item { .. }
-        | Command::Holder { .. } => 1,
     }
 }
 

@@ -54,6 +54,10 @@ pub const ACCEPT_PAUSE_MS: u64 = 100;
 pub const LISTEN_BACKLOG: i32 = 1_024;
 /// A peer that has vanished without a word is noticed after about this long.
 pub const KEEPALIVE_S: u64 = 300;
+/// Waits shorter than this end by a timer finer than epoll's own.
+pub const FINE_WAIT_MS_MAX: u64 = 5;
+/// How long an end may take to send what was answered, unless the options say otherwise.
+pub const GRACE_MS: u64 = 30_000;
 /// Events taken from the kernel at once.
 pub const EVENTS_MAX: usize = 1_024;
 /// Bytes of a closing connection's input that are thrown away, so that its last reply is not lost to a reset.

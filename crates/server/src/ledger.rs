@@ -131,9 +131,9 @@ pub trait Ledger {
     fn handle(&mut self, command: &Command<'_>) -> Handled;
     /// Decides all, with nothing in between; `answers` is empty and gets one a command.
     fn exec(&mut self, commands: &[Command<'_>], answers: &mut Vec<Answer>) -> Executed;
-    /// Whether the step has taken what it may: lines and bytes are bounded.
-    /// Counts when records arrived that commands may wait for.
+    /// How often records have arrived that commands may wait for.
     fn arrivals(&self) -> u64;
+    /// Whether the step has taken what it may: lines and bytes are bounded.
     fn is_full(&self) -> bool;
     fn close_step(&mut self) -> Step;
     fn poll(&mut self) -> Result<Proof, Broken>;

@@ -13,7 +13,7 @@ mod control;
 mod info;
 pub mod ledger;
 mod listen;
-pub mod metrics;
+mod metrics;
 mod output;
 mod reactor;
 pub mod resp;
@@ -22,7 +22,6 @@ mod signals;
 mod slab;
 mod turn;
 
-pub use metrics::Metrics;
 pub use reactor::{BindError, Ended, Options, Reactor, RunError, Stop};
 pub use shard::{Hears, Shard};
 pub use signals::Signals;

@@ -2,6 +2,7 @@
 
 use crate::caps;
 use mio::net::{TcpListener, TcpStream, UnixListener};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::fs::{File, Permissions};
 use std::io;
@@ -53,18 +54,11 @@ pub(crate) fn control(data: &Path) -> io::Result<UnixListener> {
 }
 
 /// Raises the limit of open files as far as it goes and says where it is.
-pub(crate) fn raise_open_files() -> io::Result<u64> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the pointer is to a limit of our own.
-    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let raised = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
-    // SAFETY: as above.
-    if limit.rlim_cur < limit.rlim_max && unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) } == 0 {
-        limit = raised;
-    }
-    Ok(limit.rlim_cur)
+pub(crate) fn raise_open_files() -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = current != maximum && setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok();
+    // None: without a limit.
+    (if raised { maximum } else { current }).unwrap_or(u64::MAX)
 }
 
 /// How many clients there is room for when `wanted` are.

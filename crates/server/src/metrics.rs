@@ -3,30 +3,30 @@
 use sumun_wire::{Answer, Code, Refusal};
 
 #[derive(Clone, Debug, Default)]
-pub struct Metrics {
-    pub started_ms: u64,
-    pub connections: u64,
+pub(crate) struct Metrics {
+    pub(crate) started_ms: u64,
+    pub(crate) connections: u64,
     /// Turned away because there were too many.
-    pub connections_refused: u64,
-    pub accept_pauses: u64,
-    pub requests: u64,
-    pub protocol_errors: u64,
-    pub bytes_in: u64,
-    pub bytes_out: u64,
-    pub steps: u64,
+    pub(crate) connections_refused: u64,
+    pub(crate) accept_pauses: u64,
+    pub(crate) requests: u64,
+    pub(crate) protocol_errors: u64,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) steps: u64,
     /// Most requests that one step took.
-    pub step_requests_max: u64,
+    pub(crate) step_requests_max: u64,
     /// Times that a connection was not read on because of its unsent replies.
-    pub reader_pauses: u64,
-    pub waits: u64,
+    pub(crate) reader_pauses: u64,
+    pub(crate) waits: u64,
     /// Connections closed because what they waited for could not be proven.
-    pub unproven_closed: u64,
+    pub(crate) unproven_closed: u64,
     /// Connections closed because their partial request grew while memory was short.
-    pub scarce_closed: u64,
+    pub(crate) scarce_closed: u64,
     /// What all connections keep now, and the most they ever did.
-    pub kept_bytes: usize,
-    pub kept_bytes_max: usize,
-    pub transactions_bytes: usize,
+    pub(crate) kept_bytes: usize,
+    pub(crate) kept_bytes_max: usize,
+    pub(crate) transactions_bytes: usize,
     refusals: [u64; CODES.len()],
 }
 
@@ -46,7 +46,7 @@ const CODES: [Code; 12] = [
 ];
 
 impl Metrics {
-    pub fn observe_answer(&mut self, answer: &Answer) {
+    pub(crate) fn observe_answer(&mut self, answer: &Answer) {
         match answer {
             Answer::Refused(refusal) => self.observe_refusal(refusal),
             Answer::Available { .. }
@@ -57,26 +57,26 @@ impl Metrics {
         }
     }
 
-    pub fn observe_refusal(&mut self, refusal: &Refusal) {
+    pub(crate) fn observe_refusal(&mut self, refusal: &Refusal) {
         if let Some(at) = CODES.iter().position(|code| *code == refusal.code) {
             self.refusals[at] += 1;
         }
     }
 
     /// A connection that kept `before` keeps `after` now, of which its transaction takes the second figure.
-    pub fn observe_kept(&mut self, before: (usize, usize), after: (usize, usize)) {
+    pub(crate) fn observe_kept(&mut self, before: (usize, usize), after: (usize, usize)) {
         self.kept_bytes = self.kept_bytes + after.0 - before.0;
         self.transactions_bytes = self.transactions_bytes + after.1 - before.1;
         self.kept_bytes_max = self.kept_bytes_max.max(self.kept_bytes);
     }
 
-    pub fn observe_step(&mut self, requests: u64) {
+    pub(crate) fn observe_step(&mut self, requests: u64) {
         self.steps += 1;
         self.step_requests_max = self.step_requests_max.max(requests);
     }
 
     /// Refusals of a code's word: two codes share `CONFLICT`.
-    pub fn refusals(&self) -> impl Iterator<Item = (Code, u64)> + '_ {
+    pub(crate) fn refusals(&self) -> impl Iterator<Item = (Code, u64)> + '_ {
         CODES.into_iter().zip(self.refusals)
     }
 }

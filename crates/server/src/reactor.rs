@@ -60,7 +60,7 @@ impl Options {
             address,
             data: None,
             clients_max: caps::CLIENTS_MAX,
-            grace_ms: 30_000,
+            grace_ms: caps::GRACE_MS,
             kept_bytes_max: caps::KEPT_BYTES_MAX,
             unsent_bytes_max: caps::UNSENT_BYTES_MAX,
         }
@@ -141,7 +141,7 @@ pub struct Reactor {
 
 impl Reactor {
     pub fn bind(mut options: Options, signals: Option<Signals>) -> Result<Reactor, BindError> {
-        options.clients_max = listen::clients_max(options.clients_max, listen::raise_open_files()?);
+        options.clients_max = listen::clients_max(options.clients_max, listen::raise_open_files());
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let timer = FineTimer::new()?;
@@ -200,10 +200,6 @@ impl Reactor {
 
     pub fn stopper(&self) -> Stop {
         Stop { flag: Arc::clone(&self.stop), waker: Arc::clone(&self.waker) }
-    }
-
-    pub const fn metrics(&self) -> &Metrics {
-        &self.metrics
     }
 
     /// Serves until it is told to end. `on_ready` is called once, when the first command can be decided.
@@ -326,13 +322,14 @@ impl Reactor {
             timeout = Some(timeout.map_or(pause, |timeout| timeout.min(pause)));
         }
         if let Some(begun_ms) = self.ending {
-            let left = (begun_ms + self.options.grace_ms).saturating_sub(ledger.now_ms());
+            let left = begun_ms.saturating_add(self.options.grace_ms).saturating_sub(ledger.now_ms());
             let left = Duration::from_millis(left);
             timeout = Some(timeout.map_or(left, |timeout| timeout.min(left)));
         }
         // Epoll counts in milliseconds and rounds up: a commit that is held for a part of one needs a finer timer.
-        if let Some(fine) = timeout.filter(|timeout| !timeout.is_zero() && *timeout < Duration::from_millis(5)) {
-            self.timer.set(fine);
+        let fine = |timeout: &Duration| !timeout.is_zero() && *timeout < Duration::from_millis(caps::FINE_WAIT_MS_MAX);
+        if let Some(fine) = timeout.filter(fine) {
+            self.timer.set(fine)?;
         }
         match self.poll.poll(events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
@@ -464,7 +461,7 @@ impl Reactor {
         if self.clients.is_empty() {
             return Some(Ended::Clean);
         }
-        let over = now_ms >= begun_ms + self.options.grace_ms;
+        let over = now_ms >= begun_ms.saturating_add(self.options.grace_ms);
         over.then(|| Ended::GraceOver { connections: self.clients.len() })
     }
 

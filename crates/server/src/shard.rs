@@ -40,10 +40,6 @@ impl Shard {
         }
     }
 
-    pub const fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
     /// For whoever closes the log when the reactor has ended.
     pub fn into_engine(self) -> Engine {
         self.engine

@@ -2,6 +2,7 @@
 //!
 //! Both are file descriptors of Linux. No handler runs: nothing is interrupted.
 
+use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
@@ -23,7 +24,12 @@ impl Signals {
             if error != 0 {
                 return Err(io::Error::from_raw_os_error(error));
             }
-            owned(libc::signalfd(-1, &raw const set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC)).map(Signals)
+            let descriptor = libc::signalfd(-1, &raw const set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC);
+            if descriptor < 0 {
+                return Err(io::Error::last_os_error());
+            }
+            // The kernel has just given it to us, and nobody else knows it.
+            Ok(Signals(OwnedFd::from_raw_fd(descriptor)))
         }
     }
 
@@ -48,9 +54,8 @@ pub(crate) struct FineTimer(OwnedFd);
 
 impl FineTimer {
     pub(crate) fn new() -> io::Result<FineTimer> {
-        // SAFETY: no pointer is passed.
-        let descriptor = unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC) };
-        owned(descriptor).map(FineTimer)
+        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+        Ok(FineTimer(rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)?))
     }
 
     pub(crate) fn descriptor(&self) -> i32 {
@@ -58,21 +63,10 @@ impl FineTimer {
     }
 
     /// Fires once, so long from now. It need not be read: setting it again clears it.
-    pub(crate) fn set(&self, after: Duration) {
-        let nanos = i64::try_from(after.as_nanos()).unwrap_or(i64::MAX).max(1);
-        let mut timer = libc::itimerspec {
-            it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 },
-            it_value: libc::timespec { tv_sec: nanos / 1_000_000_000, tv_nsec: nanos % 1_000_000_000 },
-        };
-        // SAFETY: the pointer is to a value of our own. It cannot fail with a valid descriptor and a valid time.
-        unsafe { libc::timerfd_settime(self.0.as_raw_fd(), 0, &raw mut timer, std::ptr::null_mut()) };
+    pub(crate) fn set(&self, after: Duration) -> io::Result<()> {
+        let it_value = Timespec::try_from(after.max(Duration::from_nanos(1))).map_err(io::Error::other)?;
+        let once = Itimerspec { it_interval: Timespec::default(), it_value };
+        rustix::time::timerfd_settime(&self.0, TimerfdTimerFlags::empty(), &once)?;
+        Ok(())
     }
-}
-
-fn owned(descriptor: i32) -> io::Result<OwnedFd> {
-    if descriptor < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the kernel has just given it to us, and nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }

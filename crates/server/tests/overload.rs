@@ -5,81 +5,13 @@
 #[expect(dead_code, reason = "it serves the other tests, too")]
 mod server;
 
-use server::{PATIENCE, Peer};
+use server::{PATIENCE, Peer, Start, options, start, start_with};
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
-use std::sync::{Arc, mpsc};
-use std::thread::JoinHandle;
-use sumun_engine::env::{System, Threads};
-use sumun_engine::{Engine, Opened};
-use sumun_log::faulty::FaultyDisk;
-use sumun_log::{FileLog, LogId, Setup};
-use sumun_server::{Options, Reactor, Shard, Stop};
+use sumun_server::Options;
 
 const OVERLOADED: &str = "-OVERLOADED retry after 40 ms";
-
-struct Small {
-    address: std::net::SocketAddr,
-    disk: FaultyDisk,
-    stop: Stop,
-    thread: Option<JoinHandle<()>>,
-}
-
-/// A server with little memory for records, on a disk whose size can be set.
-fn start(memory: usize, options: Options) -> Small {
-    let mut reactor = Reactor::bind(options, None).expect("it binds");
-    let disk = FaultyDisk::new(1);
-    let (address, stop) = (reactor.address(), reactor.stopper());
-    let (files, waker) = (disk.clone(), reactor.waker());
-    let opener = Box::new(move || {
-        let waker = Arc::clone(&waker);
-        let (log, report) = FileLog::open(Setup {
-            disk: Arc::new(files.clone()),
-            data: PathBuf::from("/data"),
-            shard: 0,
-            fresh: LogId([7; 16]),
-            expected: None,
-            crew: Arc::new(Threads),
-            wake: Arc::new(move || waker.wake().expect("the loop is there")),
-            options: sumun_log::Options { segment_bytes: 8 << 20, ..sumun_log::Options::default() },
-        })?;
-        Ok(Opened { log: Box::new(log), report })
-    });
-    let day_ms = 24 * 60 * 60 * 1_000;
-    let options = sumun_engine::Options {
-        shard: 0,
-        memory,
-        retention_ms: 30 * day_ms,
-        log_retention_ms: 30 * day_ms,
-        accept_clock: false,
-    };
-    let engine =
-        Engine::open(options, Box::new(System::new()), opener, || server::shelves(&reactor)).expect("the log opens").0;
-    let (tell, told) = mpsc::channel();
-    let thread = std::thread::spawn(move || {
-        let mut shard = Shard::new(engine);
-        reactor.run(&mut shard, |address| tell.send(address).expect("the test waits")).expect("it runs");
-        shard.into_engine().close().expect("the log closes");
-    });
-    assert_eq!(told.recv_timeout(PATIENCE), Ok(address));
-    Small { address, disk, stop, thread: Some(thread) }
-}
-
-impl Small {
-    fn connect(&self) -> Peer {
-        Peer::new(self.address)
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let thread = self.thread.take().expect("it is dropped once");
-        self.stop.stop().expect("the loop is there");
-        assert!(thread.join().is_ok() || std::thread::panicking(), "the server failed");
-    }
-}
 
 /// Asks `request` with 0, 1, 2 … for `#` until it is refused; returns how many were not, and the refusal.
 fn until_refused(peer: &mut Peer, request: &str) -> (usize, String) {
@@ -114,8 +46,8 @@ fn ask_in_the_end(peer: &mut Peer, request: &str) -> String {
 /// What is open cannot leave memory, and with what it touches it is the floor; all else leaves when the store has it.
 #[test]
 fn memory_that_is_nearly_used_up_takes_nothing_new_and_what_is_open_may_end_then_only_time_ends_it() {
-    let small = start(400_000, server::options());
-    let mut peer = small.connect();
+    let server = start_with(Start { memory: 400_000, ..Start::default() });
+    let mut peer = server.connect();
     assert_eq!(peer.ask("RECEIVE a 1000000 ID m"), ":1000000");
     assert!(peer.ask("RESERVE brief 5000 1 a 1").starts_with("state held"));
     let (held, refusal) = until_refused(&mut peer, "RESERVE r# 600000 1 a 1");
@@ -194,11 +126,11 @@ fn memory_that_is_nearly_used_up_takes_nothing_new_and_what_is_open_may_end_then
 
 #[test]
 fn a_full_disk_refuses_what_would_write_and_recovers_by_itself() {
-    let small = start(1 << 30, server::options());
-    let mut peer = small.connect();
+    let server = start();
+    let mut peer = server.connect();
     assert_eq!(peer.ask("RECEIVE a 10 ID m"), ":10");
     assert!(peer.ask("RESERVE r 600000 1 a 1").starts_with("state held"));
-    small.disk.set_capacity(Some(small.disk.used()));
+    server.disk.set_capacity(Some(server.disk.used()));
     let filler = format!("CONFIGURE filler METADATA '\"{}#\"'", "x".repeat(16_000));
     let (written, refusal) = until_refused(&mut peer, &filler);
     assert!(refusal.starts_with("-MISCONF Errors writing to the log: "), "{refusal}");
@@ -221,7 +153,7 @@ fn a_full_disk_refuses_what_would_write_and_recovers_by_itself() {
     assert!(peer.ask("EXEC").starts_with("-MISCONF "));
     assert_eq!(peer.ask("ITEM a"), before, "an error changes nothing");
 
-    small.disk.set_capacity(None);
+    server.disk.set_capacity(None);
     for _ in 0..1_000 {
         if peer.ask("CAPTURE r").starts_with("state captured") {
             assert!(peer.ask("ITEM a").contains("on_hand :9 reserved :0 "));
@@ -235,17 +167,17 @@ fn a_full_disk_refuses_what_would_write_and_recovers_by_itself() {
 #[test]
 fn while_a_full_batch_waits_for_the_sync_before_it_nobody_is_read_and_then_all_is_answered() {
     const REQUESTS: usize = 1_000;
-    let small = start(1 << 30, server::options());
-    let mut peer = small.connect();
+    let server = start();
+    let mut peer = server.connect();
     // A sync that was held shows that syncs are slow here: the next ones run beside the loop.
-    small.disk.hold_syncs();
+    server.disk.hold_syncs();
     peer.send("RECEIVE a 1 ID m\n");
     assert!(peer.is_silent());
-    small.disk.release_syncs();
+    server.disk.release_syncs();
     assert_eq!(peer.reply(), ":1");
 
-    small.disk.hold_syncs();
-    let mut flood = small.connect();
+    server.disk.hold_syncs();
+    let mut flood = server.connect();
     let mut sender = flood.stream.try_clone().expect("a second handle");
     let filler = format!("CONFIGURE filler METADATA '\"{}#\"'\n", "x".repeat(16_000));
     let requests: String = (0..REQUESTS).map(|n| filler.replace('#', &n.to_string())).collect();
@@ -254,7 +186,7 @@ fn while_a_full_batch_waits_for_the_sync_before_it_nobody_is_read_and_then_all_i
     peer.send("ITEM a\n");
     assert!(peer.is_silent());
     assert!(!sending.is_finished(), "16 MB are more than it reads ahead");
-    small.disk.release_syncs();
+    server.disk.release_syncs();
     assert!(peer.reply().contains("on_hand :1 "));
     for _ in 0..REQUESTS {
         assert_eq!(flood.reply(), ":0");
@@ -269,7 +201,7 @@ fn while_a_full_batch_waits_for_the_sync_before_it_nobody_is_read_and_then_all_i
 fn more_tools_than_the_control_socket_serves_see_their_connection_end() {
     let data = std::env::temp_dir().join(format!("sumun-tools-{}", std::process::id()));
     std::fs::create_dir_all(&data).expect("a directory");
-    let small = start(1 << 30, Options { data: Some(data.clone()), ..server::options() });
+    let server = start_with(Start { options: Options { data: Some(data.clone()), ..options() }, ..Start::default() });
     let directory = std::fs::File::open(&data).expect("a directory");
     let path = format!("/proc/self/fd/{}/control.sock", directory.as_raw_fd());
     let ask = |tool: &mut BufReader<UnixStream>| {
@@ -286,6 +218,6 @@ fn more_tools_than_the_control_socket_serves_see_their_connection_end() {
     drop(tools);
     let served_again = (0..1_000).any(|_| ask(&mut connect()));
     assert!(served_again);
-    drop(small);
+    drop(server);
     std::fs::remove_dir_all(&data).expect("it goes");
 }

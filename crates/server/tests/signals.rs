@@ -12,7 +12,7 @@ fn a_termination_signal_ends_a_run_cleanly() {
     let signals = Signals::hold().expect("signals can be held");
     let mut reactor = Reactor::bind(options(), Some(signals)).expect("it binds");
     let disk = sumun_log::faulty::FaultyDisk::new(1);
-    let mut ledger = Shard::new(server::engine(&disk, &reactor));
+    let mut ledger = Shard::new(server::engine(&disk, &reactor, 1 << 30));
     // SAFETY: no pointer is passed.
     let thread = unsafe { libc::gettid() };
     let mut client = None;

@@ -122,6 +122,23 @@ impl Command<'_> {
         }
     }
 
+    /// Lines that it has, as steps and transactions count them: one at least.
+    pub fn line_count(&self) -> usize {
+        let lines = match self {
+            Command::Reserve(c) => c.lines.len(),
+            Command::Capture(c) | Command::Release(c) | Command::Return(c) => c.lines.as_ref().map_or(1, |l| l.len()),
+            Command::Configure(_)
+            | Command::Remove { .. }
+            | Command::Receive(_)
+            | Command::Adjust(_)
+            | Command::Extend(_)
+            | Command::Reservation { .. }
+            | Command::Item { .. }
+            | Command::Holder { .. } => 1,
+        };
+        lines.max(1)
+    }
+
     /// Whether this only reads: then nothing but due ends is ever written for it.
     pub fn is_read(&self) -> bool {
         match self {

@@ -61,42 +61,13 @@ pub fn read<'a>(verb: Verb, args: Args<'a>) -> Result<Read<'a>> {
 impl<'a> Read<'a> {
     /// The command, its movement's id replaced when it asked for a fresh one.
     pub fn with_fresh_id(mut self, id: &'a str) -> Command<'a> {
-        if self.wants_fresh_id {
-            match &mut self.command {
-                Command::Receive(Receive { movement, .. }) | Command::Adjust(Adjust { movement, .. }) => {
-                    *movement = Some(id);
-                }
-                Command::Configure(_)
-                | Command::Remove { .. }
-                | Command::Reserve(_)
-                | Command::Capture(_)
-                | Command::Release(_)
-                | Command::Return(_)
-                | Command::Extend(_)
-                | Command::Reservation { .. }
-                | Command::Item { .. }
-                | Command::Holder { .. } => {}
-            }
+        if self.wants_fresh_id
+            && let Command::Receive(Receive { movement, .. }) | Command::Adjust(Adjust { movement, .. }) =
+                &mut self.command
+        {
+            *movement = Some(id);
         }
         self.command
-    }
-}
-
-/// Lines that a command has, as a transaction counts them: one at least.
-pub fn lines(command: &Command<'_>) -> usize {
-    match command {
-        Command::Reserve(reserve) => reserve.lines.len().max(1),
-        Command::Capture(part) | Command::Release(part) | Command::Return(part) => {
-            part.lines.as_ref().map_or(1, |lines| lines.len().max(1))
-        }
-        Command::Configure(_)
-        | Command::Remove { .. }
-        | Command::Receive(_)
-        | Command::Adjust(_)
-        | Command::Extend(_)
-        | Command::Reservation { .. }
-        | Command::Item { .. }
-        | Command::Holder { .. } => 1,
     }
 }
 

@@ -153,11 +153,6 @@ impl Parser {
         Args::new(input, &self.spans)
     }
 
-    /// Where those arguments are.
-    pub fn spans(&self) -> &[Span] {
-        &self.spans
-    }
-
     /// Whether a request has begun whose rest is still to come.
     pub fn is_midway(&self) -> bool {
         self.phase != Phase::Start

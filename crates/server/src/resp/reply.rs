@@ -5,8 +5,7 @@
 use crate::resp::table::Verb;
 use crate::resp::write::Writer;
 use sumun_wire::{
-    Answer, ItemRecord, Limit, LotRow, Name, Outcome, Refusal, ReservationLine, ReservationRecord, Sequence, Taken,
-    Timestamp,
+    Answer, ItemRecord, Limit, LotRow, Name, Outcome, ReservationLine, ReservationRecord, Sequence, Taken, Timestamp,
 };
 
 /// Writes what `verb` was answered with.
@@ -24,12 +23,8 @@ pub fn answer(out: &mut Writer<'_>, verb: Verb, answer: &Answer) {
             optional(out, "left", record.left);
             time(out, "next_free_at", record.next_free_at);
         }
-        Answer::Refused(refusal) => self::refusal(out, refusal),
+        Answer::Refused(refusal) => out.error(refusal),
     }
-}
-
-pub fn refusal(out: &mut Writer<'_>, refusal: &Refusal) {
-    out.error(refusal);
 }
 
 fn outcome(out: &mut Writer<'_>, verb: Verb, outcome: &Outcome) {

@@ -39,7 +39,7 @@ pub struct Full;
 impl Transaction {
     pub fn queue(&mut self, word: Word, args: Args<'_>) -> Result<(), Full> {
         let lines = match word {
-            Word::Ledger(verb) => command::read(verb, args).map_or(1, |read| command::lines(&read.command)),
+            Word::Ledger(verb) => command::read(verb, args).map_or(1, |read| read.command.line_count()),
             Word::Talk(_) | Word::Turn(_) => 0,
         };
         let full = self.commands.len() >= caps::TRANSACTION_COMMANDS_MAX

@@ -2,7 +2,7 @@
 
 mod server;
 
-use server::{Peer, options, start, start_with};
+use server::{Peer, Start, options, start, start_with};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
@@ -128,7 +128,7 @@ fn what_could_not_be_made_durable_gets_no_answer_and_the_same_id_tells_later() {
 
 #[test]
 fn a_server_that_is_not_ready_says_so_and_still_talks() {
-    let server = start_with(options(), FaultyDisk::new(1), false);
+    let server = start_with(Start { ready: false, ..Start::default() });
     let mut peer = server.connect();
     assert_eq!(peer.ask("PING"), "+PONG");
     assert_eq!(peer.ask("ITEM a"), "-LOADING Sumun is replaying its log");
@@ -190,7 +190,7 @@ fn a_peer_that_does_not_read_is_not_read_and_costs_a_bounded_amount() {
 
 #[test]
 fn all_peers_together_keep_no_more_than_they_may() {
-    let server = start_with(Options { kept_bytes_max: 1 << 20, ..options() }, FaultyDisk::new(1), true);
+    let server = start_with(Start { options: Options { kept_bytes_max: 1 << 20, ..options() }, ..Start::default() });
     let mut setup = server.connect();
     setup.ask(&format!("CONFIGURE a METADATA '\"{}\"'", "x".repeat(16_000)));
     let lazy: Vec<Peer> = (0..64).map(|_| server.connect()).collect();
@@ -232,7 +232,7 @@ fn queued_transactions_have_a_share_past_which_commands_are_refused_with_a_retry
 
 #[test]
 fn partial_requests_are_given_up_when_memory_is_short() {
-    let server = start_with(Options { kept_bytes_max: 1 << 20, ..options() }, FaultyDisk::new(1), true);
+    let server = start_with(Start { options: Options { kept_bytes_max: 1 << 20, ..options() }, ..Start::default() });
     let part = format!("*2\r\n$4\r\nECHO\r\n$60000\r\n{}", "x".repeat(30_000));
     let mut slow: Vec<Peer> = (0..100).map(|_| server.connect()).collect();
     slow.iter().for_each(|peer| peer.send(&part));
@@ -286,7 +286,7 @@ fn requests_in_any_pieces_are_answered() {
 
 #[test]
 fn too_many_clients_are_told_so() {
-    let server = start_with(Options { clients_max: 2, ..options() }, FaultyDisk::new(1), true);
+    let server = start_with(Start { options: Options { clients_max: 2, ..options() }, ..Start::default() });
     let mut first = server.connect();
     let mut second = server.connect();
     assert_eq!((first.ask("PING"), second.ask("PING")), ("+PONG".into(), "+PONG".into()));
@@ -316,7 +316,7 @@ fn clients_are_listed_and_idle_ones_keep_nothing() {
 #[test]
 fn an_end_answers_what_was_accepted_and_the_log_has_it() {
     let disk = FaultyDisk::new(1);
-    let server = start_with(options(), disk.clone(), true);
+    let server = start_with(Start { disk: disk.clone(), ..Start::default() });
     let mut peer = server.connect();
     assert_eq!(peer.ask("RECEIVE a 1 ID m"), ":1");
     disk.hold_syncs();
@@ -329,13 +329,13 @@ fn an_end_answers_what_was_accepted_and_the_log_has_it() {
     assert!(peer.is_closed());
     assert_eq!(server.end(), Ended::Clean);
     assert!(std::net::TcpStream::connect(address).is_err());
-    let again = start_with(options(), disk, true);
+    let again = start_with(Start { disk, ..Start::default() });
     assert!(again.connect().ask("ITEM a").contains("on_hand :2 "));
 }
 
 #[test]
 fn the_grace_of_an_end_is_over_for_a_peer_that_does_not_read() {
-    let server = start_with(Options { grace_ms: 200, ..options() }, FaultyDisk::new(1), true);
+    let server = start_with(Start { options: Options { grace_ms: 200, ..options() }, ..Start::default() });
     let mut setup = server.connect();
     setup.ask(&format!("CONFIGURE a METADATA '\"{}\"'", "x".repeat(16_000)));
     let lazy = server.connect();
@@ -349,7 +349,7 @@ fn the_control_socket_tells_the_durable_end_to_its_owner() {
     // Longer than the kernel takes for a socket's path.
     let data = std::env::temp_dir().join(format!("sumun-control-{}-{}", std::process::id(), "x".repeat(100)));
     std::fs::create_dir_all(&data).expect("a directory");
-    let server = start_with(Options { data: Some(data.clone()), ..options() }, FaultyDisk::new(1), true);
+    let server = start_with(Start { options: Options { data: Some(data.clone()), ..options() }, ..Start::default() });
     let path = data.join("control.sock");
     let mode = std::fs::metadata(&path).expect("it is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);

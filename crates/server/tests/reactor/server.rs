@@ -36,15 +36,31 @@ pub(crate) fn options() -> Options {
     Options::new("127.0.0.1:0".parse().expect("an address"))
 }
 
-pub(crate) fn start() -> Server {
-    start_with(options(), FaultyDisk::new(1), true)
+/// How a server is started.
+pub(crate) struct Start {
+    pub(crate) options: Options,
+    pub(crate) disk: FaultyDisk,
+    /// Whether it is ready at once, or when it is told so.
+    pub(crate) ready: bool,
+    /// What records may take.
+    pub(crate) memory: usize,
 }
 
-pub(crate) fn start_with(options: Options, disk: FaultyDisk, ready: bool) -> Server {
+impl Default for Start {
+    fn default() -> Start {
+        Start { options: options(), disk: FaultyDisk::new(1), ready: true, memory: 1 << 30 }
+    }
+}
+
+pub(crate) fn start() -> Server {
+    start_with(Start::default())
+}
+
+pub(crate) fn start_with(Start { options, disk, ready, memory }: Start) -> Server {
     let mut reactor = Reactor::bind(options, None).expect("it binds");
     let (address, stop) = (reactor.address(), reactor.stopper());
     let ready = Arc::new(AtomicBool::new(ready));
-    let mut ledger = Late { shard: Shard::new(engine(&disk, &reactor)), ready: Arc::clone(&ready) };
+    let mut ledger = Late { shard: Shard::new(engine(&disk, &reactor, memory)), ready: Arc::clone(&ready) };
     let (tell, told) = mpsc::channel();
     let loading = !ready.load(Ordering::Acquire);
     let thread = std::thread::spawn(move || {
@@ -58,7 +74,7 @@ pub(crate) fn start_with(options: Options, disk: FaultyDisk, ready: bool) -> Ser
     Server { address, disk, ready, stop, told, thread: Some(thread) }
 }
 
-pub(crate) fn engine(disk: &FaultyDisk, reactor: &Reactor) -> Engine {
+pub(crate) fn engine(disk: &FaultyDisk, reactor: &Reactor, memory: usize) -> Engine {
     let (disk, waker) = (disk.clone(), reactor.waker());
     let opener = Box::new(move || {
         let waker = Arc::clone(&waker);
@@ -70,14 +86,14 @@ pub(crate) fn engine(disk: &FaultyDisk, reactor: &Reactor) -> Engine {
             expected: None,
             crew: Arc::new(Threads),
             wake: Arc::new(move || waker.wake().expect("the loop is there")),
-            options: sumun_log::Options { segment_bytes: 16 << 20, ..sumun_log::Options::default() },
+            options: sumun_log::Options { segment_bytes: 8 << 20, ..sumun_log::Options::default() },
         })?;
         Ok(Opened { log: Box::new(log), report })
     });
     let day_ms = 24 * 60 * 60 * 1_000;
     let options = sumun_engine::Options {
         shard: 0,
-        memory: 1 << 30,
+        memory,
         retention_ms: 30 * day_ms,
         log_retention_ms: 30 * day_ms,
         accept_clock: false,
@@ -86,7 +102,7 @@ pub(crate) fn engine(disk: &FaultyDisk, reactor: &Reactor) -> Engine {
 }
 
 /// A store in memory.
-pub(crate) fn shelves(reactor: &Reactor) -> Result<Shelves, StoreError> {
+fn shelves(reactor: &Reactor) -> Result<Shelves, StoreError> {
     let waker = reactor.waker();
     let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(move || waker.wake().expect("the loop is there"));
     Shelves::beside(Box::new(Twin::new(1)), &Threads, &wake)
