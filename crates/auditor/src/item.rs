@@ -131,7 +131,7 @@ impl Item {
         self.available_without(|lot| lot.due(now))
     }
 
-    pub(crate) fn available_without(&self, gone: impl Fn(&Lot) -> bool) -> u64 {
+    fn available_without(&self, gone: impl Fn(&Lot) -> bool) -> u64 {
         let live: i128 = self.lots.values().filter(|lot| !gone(lot)).map(|lot| lot.pile.free()).sum();
         let safety = i128::from(self.settings.safety_stock);
         let backorder = i128::from(self.settings.backorder_limit);

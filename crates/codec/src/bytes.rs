@@ -1,6 +1,7 @@
-//! Varints and names, written and read. Reading never panics and never allocates by a length it was told.
+//! Varints, names and figures, written and read. Reading never panics and never allocates by a length it was told.
 
 use crate::DecodeError;
+use sumun_core::{Figures, LotSums};
 
 pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
@@ -22,6 +23,16 @@ pub(crate) fn put_optional(out: &mut Vec<u8>, value: Option<u64>) {
 pub(crate) fn put_name(out: &mut Vec<u8>, name: &str) {
     put(out, name.len() as u64);
     out.extend_from_slice(name.as_bytes());
+}
+
+/// What an item holds and what it has come to, without the version and the event before.
+pub(crate) fn put_totals(out: &mut Vec<u8>, f: &Figures) {
+    put_signed(out, f.on_hand);
+    [f.reserved, f.available, f.received, f.removed, f.returned, f.captured].into_iter().for_each(|n| put(out, n));
+}
+
+pub(crate) fn put_sums(out: &mut Vec<u8>, lots: &LotSums) {
+    [lots.on_hand, lots.reserved, lots.ended_on_hand, lots.ended_reserved].into_iter().for_each(|n| put(out, n));
 }
 
 #[derive(Debug)]
@@ -70,6 +81,26 @@ impl<'a> Reader<'a> {
     }
     pub(crate) fn small(&mut self) -> Result<u32, DecodeError> {
         u32::try_from(self.number()?).map_err(|_| DecodeError::Malformed("a count beyond 32 bits"))
+    }
+    /// What `put_totals` wrote.
+    pub(crate) fn totals(&mut self, figures: &mut Figures) -> Result<(), DecodeError> {
+        figures.on_hand = self.signed()?;
+        figures.reserved = self.number()?;
+        figures.available = self.number()?;
+        figures.received = self.number()?;
+        figures.removed = self.number()?;
+        figures.returned = self.number()?;
+        figures.captured = self.number()?;
+        Ok(())
+    }
+    /// What `put_sums` wrote.
+    pub(crate) fn sums(&mut self) -> Result<LotSums, DecodeError> {
+        Ok(LotSums {
+            on_hand: self.number()?,
+            reserved: self.number()?,
+            ended_on_hand: self.number()?,
+            ended_reserved: self.number()?,
+        })
     }
     pub(crate) fn text(&mut self) -> Result<&'a str, DecodeError> {
         let len = self.small()? as usize;

@@ -4,8 +4,8 @@ use crate::bytes::Reader;
 use crate::encode::type_byte;
 use crate::{EVENT_VERSION, RECORD_VERSION};
 use sumun_core::{
-    Event, EventKind, Figures, ItemEntry, LogEntry, LotEntry, LotSums, Move, NONE, Named, ReservationEntry,
-    SettingsEntry, Span, UsageEntry,
+    Event, EventKind, Figures, ItemEntry, LogEntry, LotEntry, Move, NONE, Named, ReservationEntry, SettingsEntry, Span,
+    UsageEntry,
 };
 use sumun_wire::{Allocation, Ended, Kind, Limit, State};
 
@@ -250,20 +250,9 @@ fn item(reader: &mut Reader<'_>, event: &mut Event) -> Decoded<ItemEntry> {
             back if back < event.sequence => event.sequence - back,
             _ => return Err(DecodeError::Malformed("a previous event before the first")),
         };
-        figures.on_hand = reader.signed()?;
-        figures.reserved = reader.number()?;
-        figures.available = reader.number()?;
-        figures.received = reader.number()?;
-        figures.removed = reader.number()?;
-        figures.returned = reader.number()?;
-        figures.captured = reader.number()?;
+        reader.totals(&mut figures)?;
         if lots {
-            figures.lots = LotSums {
-                on_hand: reader.number()?,
-                reserved: reader.number()?,
-                ended_on_hand: reader.number()?,
-                ended_reserved: reader.number()?,
-            };
+            figures.lots = reader.sums()?;
         }
     }
     Ok(ItemEntry { sku, hint: NONE, touched, counted, kind, figures })

@@ -1,7 +1,7 @@
 //! Encoding. Cost: one pass, no allocation once the buffer is warm; about 80 bytes for one line without lot.
 
 use crate::EVENT_VERSION;
-use crate::bytes::{put, put_name, put_optional, put_signed};
+use crate::bytes::{put, put_name, put_optional, put_signed, put_sums, put_totals};
 use sumun_core::{Event, EventKind, ItemEntry, LotEntry, NONE, Span};
 use sumun_wire::{Allocation, Ended, Kind, State};
 
@@ -172,17 +172,9 @@ fn item(event: &Event, entry: &ItemEntry, out: &mut Vec<u8>) {
     }
     put(out, figures.version);
     put(out, if figures.previous == 0 { 0 } else { event.sequence - figures.previous });
-    put_signed(out, figures.on_hand);
-    for figure in
-        [figures.reserved, figures.available, figures.received, figures.removed, figures.returned, figures.captured]
-    {
-        put(out, figure);
-    }
+    put_totals(out, figures);
     if lots {
-        let sums = &figures.lots;
-        for figure in [sums.on_hand, sums.reserved, sums.ended_on_hand, sums.ended_reserved] {
-            put(out, figure);
-        }
+        put_sums(out, &figures.lots);
     }
 }
 

@@ -23,7 +23,7 @@
 //! One meaning has one form, but for a number that is padded: a window stands only with a limit.
 
 use crate::DecodeError;
-use crate::bytes::{Reader, put, put_name, put_optional, put_signed};
+use crate::bytes::{Reader, put, put_name, put_optional, put_sums, put_totals};
 use crate::decode::{flag, flags};
 use crate::encode::flags_byte;
 use sumun_core::Figures;
@@ -78,10 +78,8 @@ fn put_item(item: &Item<'_>, out: &mut Vec<u8>) {
     let f = &item.figures;
     put(out, f.version);
     put(out, if f.previous == 0 { 0 } else { item.sequence - f.previous });
-    put_signed(out, f.on_hand);
-    [f.reserved, f.available, f.received, f.removed, f.returned, f.captured].into_iter().for_each(|n| put(out, n));
-    let lots = &f.lots;
-    [lots.on_hand, lots.reserved, lots.ended_on_hand, lots.ended_reserved].into_iter().for_each(|n| put(out, n));
+    put_totals(out, f);
+    put_sums(out, &f.lots);
     put(out, item.lots_touched_at);
 }
 
@@ -208,17 +206,8 @@ fn item<'a>(reader: &mut Reader<'a>) -> Decoded<Item<'a>> {
         let previous = sequence.checked_sub(back).filter(|previous| *previous > 0);
         figures.previous = previous.ok_or(DecodeError::Malformed("an event before the first one"))?;
     }
-    figures.on_hand = reader.signed()?;
-    figures.reserved = reader.number()?;
-    figures.available = reader.number()?;
-    figures.received = reader.number()?;
-    figures.removed = reader.number()?;
-    figures.returned = reader.number()?;
-    figures.captured = reader.number()?;
-    figures.lots.on_hand = reader.number()?;
-    figures.lots.reserved = reader.number()?;
-    figures.lots.ended_on_hand = reader.number()?;
-    figures.lots.ended_reserved = reader.number()?;
+    reader.totals(&mut figures)?;
+    figures.lots = reader.sums()?;
     let lots_touched_at = reader.number()?;
     Ok(Item {
         sku,

@@ -42,7 +42,7 @@ fn quantity(field: &'static str, quantity: u64) -> Check {
 }
 
 fn ttl(ms: u64) -> Check {
-    if (TTL_MS_MIN..=TTL_MS_MAX).contains(&ms) { Ok(()) } else { refuse("ttl", "must be 1 ms to 30 days") }
+    if (TTL_MS_MIN..=TTL_MS_MAX).contains(&ms) { Ok(()) } else { refuse("ttl_ms", "must be 1 ms to 30 days") }
 }
 
 fn time(field: &'static str, time: Option<Timestamp>) -> Check {
@@ -119,7 +119,7 @@ fn reserve(c: &Reserve<'_>) -> Check {
     match c.ttl_ms {
         Some(0) | None if c.capture => {}
         Some(ms) => ttl(ms)?,
-        None => return refuse("ttl", "must be 1 ms to 30 days"),
+        None => return refuse("ttl_ms", "must be 1 ms to 30 days"),
     }
     if !(1..=LINES_MAX).contains(&c.lines.len()) {
         return refuse("lines", "must be 1 to 64");

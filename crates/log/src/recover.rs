@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("`{}` is in use by another process", path.display())]
+    #[error("`{}` is held by another process: a server runs there", path.display())]
     Locked { path: PathBuf },
     #[error("segment `{name}` is of format {format}, written by a newer version; this one reads up to format {known}")]
     NewerFormat { name: String, format: u32, known: u32 },

@@ -27,7 +27,7 @@ pub enum StoreError {
          that wrote it", dir.display()
     )]
     Newer { dir: PathBuf, found: u32, known: u32 },
-    #[error("the store in `{}` is in use by another process", dir.display())]
+    #[error("the store in `{}` is in use by another process: a server runs there, or a tool that looks at it", dir.display())]
     Locked { dir: PathBuf },
     /// A reader's store has been dropped.
     #[error("the store has been closed")]

@@ -219,9 +219,9 @@ impl Store {
     /// Items that memory lacks although a lot of theirs ends soon.
     pub(crate) fn missing_ends(&self, state: &State, now: u64) -> BTreeSet<Key> {
         let soon = self.ends.iter().take_while(|(at, _)| *at <= now + LOT_ENDS_AHEAD_MS);
-        let items = soon.map(|(_, lot)| match lot {
-            Key::Lot(sku, _) => Key::Item(sku.clone()),
-            other => panic!("{other:?} is no lot"),
+        let items = soon.map(|(_, lot)| {
+            let Key::Lot(sku, _) = lot else { panic!("{lot:?} is no lot") };
+            Key::Item(sku.clone())
         });
         items.filter(|item| !state.holds(item)).collect()
     }

@@ -132,7 +132,7 @@ impl Inode {
         self.lost.retain(|sector| *sector < sectors);
     }
 
-    pub(super) fn sectors_to_disk(&mut self, sectors: impl Iterator<Item = usize>) {
+    fn sectors_to_disk(&mut self, sectors: impl Iterator<Item = usize>) {
         for sector in sectors {
             let from = sector * SECTOR_BYTES;
             let to = (from + SECTOR_BYTES).min(self.cache.len());
@@ -279,10 +279,8 @@ impl State {
         }
         // Files without a name are no more; their numbers stay.
         let named: BTreeSet<usize> = self.live.values().filter_map(Node::number).collect();
-        for (number, file) in self.files.iter_mut().enumerate().filter(|(number, _)| !named.contains(number)) {
-            debug_assert!(!named.contains(&number), "it has no name");
-            *file = Inode::default();
-        }
+        let nameless = self.files.iter_mut().enumerate().filter(|(number, _)| !named.contains(number));
+        nameless.for_each(|(_, file)| *file = Inode::default());
         self.locks.clear();
         self.off = false;
         self.cut_at = None;
