@@ -1,4 +1,5 @@
-//! Caps of the command line's own work: what it buffers, opens and waits for. Those of the server stand in its crate.
+//! Caps of the command line's own work, and of what it may configure: what it buffers, opens and waits for. Those of the
+//! server stand in its crate.
 
 use std::time::Duration;
 
@@ -26,11 +27,14 @@ pub(crate) const READ_BYTES: usize = 256 << 10;
 pub(crate) const UNSENT_BYTES_MAX: usize = 4 << 20;
 /// Pause before a lost connection is opened again.
 pub(crate) const RECONNECT_NS: u64 = 100_000_000;
-/// How long a load waits for its last replies.
+/// Events that a load takes from the kernel at once.
+pub(crate) const EVENTS_MAX: usize = 1_024;
+/// How long a load waits for its last replies, and for a server that has gone.
 pub(crate) const DRAIN_NS: u64 = 10_000_000_000;
 /// Items that a load prepares.
 pub(crate) const ITEMS_MAX: u64 = 1_000_000;
-/// One-second windows that a load keeps: 24 hours.
+/// The longest load, and the one-second windows that are kept of it.
+pub(crate) const LOAD_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 pub(crate) const WINDOWS_MAX: usize = 86_400;
 
 /// How long a server that was started may take until it is ready.
@@ -46,6 +50,22 @@ pub(crate) const SERVER_LOG_TAIL_BYTES: usize = 2_000;
 pub(crate) const BUYERS_MAX: u32 = 10_000_000;
 /// Differences that an audit spells out; the rest is counted.
 pub(crate) const FINDINGS_SHOWN_MAX: usize = 20;
+/// What the store of a server keeps in memory, each a part of what `--memory` says: blocks it has read, and what it has
+/// not yet sorted into files.
+pub(crate) const STORE_MEMORY_PART: u64 = 16;
+pub(crate) const STORE_CACHE_BYTES_MIN: u64 = 8 << 20;
+pub(crate) const STORE_CACHE_BYTES_MAX: u64 = 512 << 20;
+pub(crate) const STORE_BUFFER_BYTES_MIN: u64 = 8 << 20;
+pub(crate) const STORE_BUFFER_BYTES_MAX: u64 = 64 << 20;
+/// The same for a store that a command looks at or makes.
+pub(crate) const LOOK_CACHE_BYTES: u64 = 32 << 20;
+pub(crate) const LOOK_BUFFER_BYTES: u64 = 32 << 20;
+/// A segment has to hold the largest batch, and to stay well below what a disk can lay out in a moment.
+pub(crate) const SEGMENT_BYTES_MIN: u64 = 4 << 20;
+pub(crate) const SEGMENT_BYTES_MAX: u64 = 4 << 30;
+/// How long a running server may take to say where its log ends.
+pub(crate) const CONTROL_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Copies of a running server's store that are begun until one is whole, and the pause between two.
 pub(crate) const STORE_COPIES_MAX: u32 = 100;
 pub(crate) const STORE_COPY_PAUSE: Duration = Duration::from_millis(20);

@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use anyhow::{Context, anyhow};
 use mio::unix::pipe::Receiver;
 use mio::{Events, Interest, Poll, Registry, Token};
+use rustix::process::{Pid, Signal, getpid, getppid, kill_process, set_parent_process_death_signal};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
@@ -51,8 +52,8 @@ impl Server {
         // A sumun.toml of the working directory is not meant for it; the terminal's Ctrl-C is not either.
         command.current_dir(directory).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
-        let parent = std::process::id();
-        // SAFETY: between fork and exec only prctl, getppid and _exit are called, which may be called there.
+        let parent = Some(getpid());
+        // SAFETY: between fork and exec only prctl and getppid are called, which may be called there.
         unsafe {
             command.pre_exec(move || die_with(parent));
         }
@@ -154,11 +155,7 @@ impl Server {
 
     /// Asks it to stop as an operator would, and waits for it.
     pub(crate) fn stop(mut self) -> Result<ExitStatus, Failure> {
-        let pid = libc::pid_t::try_from(self.pid()).context("a pid of the system's own")?;
-        // SAFETY: no pointers; the child has not been waited for, so that the pid is still its own.
-        unsafe {
-            libc::kill(pid, libc::SIGTERM);
-        }
+        kill_process(Pid::from_child(&self.child), Signal::TERM).context("cannot ask the server to stop")?;
         if self.wait(STOP_TIMEOUT, |heard| *heard == Heard::Closed)?.is_none() {
             self.child.kill()?;
         }
@@ -179,18 +176,10 @@ pub(crate) fn data(directory: &Path) -> PathBuf {
     directory.join("data")
 }
 
-fn die_with(parent: u32) -> io::Result<()> {
-    // SAFETY: neither takes a pointer.
-    unsafe {
-        if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // The parent may have gone before the line above: then nobody would end this process.
-        if u32::try_from(libc::getppid()) != Ok(parent) {
-            libc::_exit(4);
-        }
-    }
-    Ok(())
+/// The child ends with its parent; where that has gone already, it is not begun.
+fn die_with(parent: Option<Pid>) -> io::Result<()> {
+    set_parent_process_death_signal(Some(Signal::TERM))?;
+    if getppid() == parent { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
 }
 
 /// `sumun ready resp=ADDR http=- pid=PID shard=0 log=LOGID`

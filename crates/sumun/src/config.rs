@@ -2,6 +2,7 @@
 //! The environment is read in this file and nowhere else: clap reads the variables that are named here.
 //! Unknown keys of a file are refused with file, line and key.
 
+use crate::caps::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 use crate::failure::Failure;
 use crate::units::{Bytes, Millis};
 use clap::Args;
@@ -33,35 +34,35 @@ pub(crate) struct Config {
 #[derive(Args, Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Layer {
-    /// Directory of everything that has to last
+    /// Directory of log and store: everything that has to last [default: ./sumun-data]
     #[arg(long, value_name = "DIR", env = "SUMUN_DATA", hide_env_values = true)]
     data: Option<PathBuf>,
-    /// Address for Redis clients; port 0 picks a free one
+    /// Address for Redis clients; port 0 picks a free one [default: 127.0.0.1:6380]
     #[arg(long, value_name = "ADDR", env = "SUMUN_RESP", hide_env_values = true)]
     resp: Option<String>,
-    /// Address for HTTP: accepted, but nothing listens there yet
+    /// Address for HTTP: accepted, but nothing listens there yet [default: 127.0.0.1:7080]
     #[arg(long, value_name = "ADDR", env = "SUMUN_HTTP", hide_env_values = true)]
     http: Option<String>,
-    /// What records may take in memory, as 512MiB
+    /// What records may take in memory [default: 1GiB]
     #[arg(long, value_name = "SIZE", env = "SUMUN_MEMORY", hide_env_values = true)]
     memory: Option<Bytes>,
-    /// How long ids are remembered after their end, as 30d
+    /// How long ids are remembered after their end [default: 30d]
     #[arg(long, value_name = "DURATION", env = "SUMUN_RETENTION", hide_env_values = true)]
     retention: Option<Millis>,
-    /// How long the log is kept, as 30d; as --retention when not given
+    /// How long the log is kept [default: as --retention]
     #[arg(long, value_name = "DURATION", env = "SUMUN_LOG_RETENTION", hide_env_values = true)]
     log_retention: Option<LogRetention>,
-    /// Start although the clock is more than an hour behind the log
+    /// Start although the clock is more than an hour behind the log [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(env = "SUMUN_ACCEPT_CLOCK", hide_env_values = true)]
     accept_clock: Option<bool>,
-    /// How long a stop may take to finish what was accepted, as 30s
+    /// How long a stop may take to finish what was accepted [default: 30s]
     #[arg(long, value_name = "DURATION", env = "SUMUN_GRACE", hide_env_values = true)]
     grace: Option<Millis>,
-    /// Connections at one time
+    /// Connections at one time [default: 10000]
     #[arg(long, value_name = "N", env = "SUMUN_MAX_CLIENTS", hide_env_values = true)]
     max_clients: Option<u32>,
-    /// Size of the log's segments, as 64MiB
+    /// Size of the log's segments [default: 64MiB]
     #[arg(long, value_name = "SIZE", env = "SUMUN_SEGMENT", hide_env_values = true)]
     segment: Option<Bytes>,
 }
@@ -83,6 +84,14 @@ impl TryFrom<String> for LogRetention {
     fn try_from(text: String) -> Result<LogRetention, Self::Error> {
         text.parse()
     }
+}
+
+/// Whose data a command looks at.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DataDirectory {
+    /// Directory of the server
+    #[arg(long, value_name = "DIR", env = "SUMUN_DATA", default_value = "./sumun-data", hide_env_values = true)]
+    pub(crate) data: PathBuf,
 }
 
 /// Which server the client commands talk to.
@@ -168,17 +177,13 @@ impl Layer {
                 return Err(Failure::Usage(format!("`{key}` must be more than 0")));
             }
         }
-        if !(SEGMENT_MIN..=SEGMENT_MAX).contains(&config.segment.0) {
-            let (least, most) = (Bytes(SEGMENT_MIN), Bytes(SEGMENT_MAX));
+        if !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&config.segment.0) {
+            let (least, most) = (Bytes(SEGMENT_BYTES_MIN), Bytes(SEGMENT_BYTES_MAX));
             return Err(Failure::Usage(format!("`segment` must be {least} to {most}, not {}", config.segment)));
         }
         Ok(config)
     }
 }
-
-/// A segment has to hold the largest batch, and to stay well below what a disk can lay out in a moment.
-const SEGMENT_MIN: u64 = 4 << 20;
-const SEGMENT_MAX: u64 = 4 << 30;
 
 fn read(path: &Path) -> Result<Layer, Failure> {
     let text = std::fs::read_to_string(path)
@@ -244,6 +249,22 @@ mod tests {
         assert_eq!(config.data, Path::new("./sumun-data"));
         assert_eq!(config.resp, "127.0.0.1:6380".parse().expect("an address"));
         assert_eq!(config.log_retention, config.retention);
+    }
+
+    #[test]
+    fn the_help_of_each_flag_names_its_default() {
+        let command = Layer::augment_args(clap::Command::new("serve"));
+        let help = |flag: &str| {
+            let argument = command.get_arguments().find(|argument| argument.get_id() == flag);
+            argument.and_then(clap::Arg::get_help).expect("a flag for each key, with help").to_string()
+        };
+        let keys: toml::Table = DEFAULT_FILE.parse().expect("valid");
+        assert_eq!(command.get_arguments().count(), keys.len());
+        for (key, value) in &keys {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let default = if value.is_empty() { "as --retention" } else { &value };
+            assert!(help(key).contains(&format!("[default: {default}]")), "{key}: {}", help(key));
+        }
     }
 
     #[test]

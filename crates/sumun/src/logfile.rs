@@ -1,20 +1,20 @@
 //! The log of a data directory, read event by event: a stopped server's as it lies there, a running one's up to the
 //! durable end that it gives. Nothing is locked, written or cut.
 
+use crate::caps::CONTROL_TIMEOUT;
 use crate::failure::Failure;
 use anyhow::{Context, anyhow};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use sumun_log::disk::Disk;
 use sumun_log::{LogId, OpenError, Position, ReadError, Reader, ReaderEnd, RealDisk};
 use sumun_wire::Event;
 
 const CONTROL: &str = "control.sock";
-const CONTROL_TIMEOUT: Duration = Duration::from_secs(5);
-const SHARD: u32 = 0;
+/// The one shard that there is.
+pub(crate) const SHARD: u32 = 0;
 
 #[derive(Debug)]
 pub(crate) struct LogFile {

@@ -14,6 +14,7 @@ mod config;
 mod demo;
 mod event_text;
 mod failure;
+mod findings;
 mod load;
 mod logfile;
 mod operator;

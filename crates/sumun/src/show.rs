@@ -33,8 +33,8 @@ fn meaning(name: &str) -> Meaning {
     }
 }
 
-/// Prints a reply; an error reply becomes the failure that it stands for.
-pub(crate) fn answer(value: &Value, form: Form) -> Result<(), Failure> {
+/// Prints a reply; an error reply becomes the failure that it stands for, null what `absent` says.
+pub(crate) fn answer(value: &Value, form: Form, absent: impl FnOnce() -> String) -> Result<(), Failure> {
     match (value, form.json) {
         (Value::Error(text), json) => {
             let (code, detail) = text.split_once(' ').unwrap_or((text, ""));
@@ -47,7 +47,7 @@ pub(crate) fn answer(value: &Value, form: Form) -> Result<(), Failure> {
             if json {
                 say("null")?;
             }
-            Err(Failure::No("there is none of that name".to_owned()))
+            Err(Failure::No(absent()))
         }
         (Value::Integer(n), true) => say(&serde_json::json!({ "available": n }).to_string()),
         (value, true) => say(&json(value)),

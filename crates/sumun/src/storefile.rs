@@ -4,9 +4,10 @@
 //! A copy that was made while nothing but the journal grew is what a crash would have left in that moment, and a store
 //! survives crashes whole. Where anything else changed meanwhile the copy is made again.
 
-use crate::caps::{STORE_COPIES_MAX, STORE_COPY_PAUSE};
+use crate::caps::{LOOK_BUFFER_BYTES, LOOK_CACHE_BYTES, STORE_COPIES_MAX, STORE_COPY_PAUSE};
 use crate::clock;
 use crate::failure::Failure;
+use crate::logfile::SHARD;
 use anyhow::anyhow;
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -16,14 +17,13 @@ use std::time::SystemTime;
 use sumun_engine::{Holdings, OfflineError};
 use sumun_store::{FjallStore, StoreError};
 
-const SHARD: u32 = 0;
 /// Where sorted files stand, below each table.
 const SORTED: &str = "tables";
 /// What journals are called.
 const JOURNAL: &str = "jnl";
 
 pub(crate) const OPTIONS: sumun_store::Options =
-    sumun_store::Options { cache_bytes: 32 << 20, write_buffer_bytes: 32 << 20 };
+    sumun_store::Options { cache_bytes: LOOK_CACHE_BYTES, write_buffer_bytes: LOOK_BUFFER_BYTES };
 
 /// Below a data directory.
 pub(crate) fn store_dir(data: &Path) -> PathBuf {

@@ -47,6 +47,7 @@ impl Shop {
             "reserve r4 a=1 --ttl 15m --for i",
             "release r4",
             "release nosuch",
+            "receive b 2 --id m4 --lot l3 --expires 2100-01-02T00:00:00Z",
         ] {
             shop.ask(line);
         }
@@ -363,6 +364,14 @@ fn what_is_missing_misplaced_or_made_up_is_found() {
         assert!(shop.complaint().contains("its hash is missing"));
         restore(&shop, &good);
     }
+    // A lot would end late; or what has no end would be looked for.
+    let (ends, end, _) = good.iter().find(|(table, ..)| table.number() == 6).expect("a lot will end");
+    shop.write(|chunk| chunk.remove(*ends, &[end]));
+    assert!(shop.complaint().contains("its end is missing"));
+    restore(&shop, &good);
+    shop.write(|chunk| chunk.put(*ends, &[end, b"x"], &[]));
+    assert!(shop.complaint().contains("no such lot ends then"));
+    restore(&shop, &good);
     shop.verified();
 }
 

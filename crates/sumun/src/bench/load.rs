@@ -4,7 +4,7 @@
 use super::peer::{Peer, PeerKind, Verdict};
 use super::report::{Live, Report};
 use super::workload::{Scenario, Workload};
-use crate::caps::{DRAIN_NS, IN_FLIGHT_MAX};
+use crate::caps::{DRAIN_NS, EVENTS_MAX, IN_FLIGHT_MAX};
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::failure::Failure;
@@ -47,7 +47,7 @@ pub(crate) fn run(plan: &Plan, live: &mut Live) -> Result<Report, Failure> {
     let peer = Peer::prepare(plan.peer, &mut client, &plan.workload)?;
     let clock = Clock::start();
     let mut pool = Pool::new(plan.connections, clock)?;
-    let mut events = Events::with_capacity(1_024);
+    let mut events = Events::with_capacity(EVENTS_MAX);
     let mut load = Load::new(plan, peer);
     connect(&mut pool, &mut events, plan, &mut load)?;
     load.begin(&mut pool);
@@ -64,7 +64,8 @@ pub(crate) fn run(plan: &Plan, live: &mut Live) -> Result<Report, Failure> {
         if pool.open() > 0 {
             alone_since = None;
         } else if now > *alone_since.get_or_insert(now) + DRAIN_NS {
-            return Err(Failure::Unreachable(format!("{} is gone, and did not come back in 10 s", plan.server)));
+            let waited = DRAIN_NS / SECOND;
+            return Err(Failure::Unreachable(format!("{} is gone, and did not come back in {waited} s", plan.server)));
         }
     }
     Ok(load.report(plan, pool.now(), pool.losses()))

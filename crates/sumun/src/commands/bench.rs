@@ -6,6 +6,7 @@ use crate::child::Server;
 use crate::clock;
 use crate::config::ServerAddress;
 use crate::failure::Failure;
+use crate::load::length_ns;
 use crate::scratch::Scratch;
 use crate::show::{Form, say};
 use crate::units::Millis;
@@ -17,12 +18,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 #[command(after_help = "Examples:
   sumun bench --spawn                                a server of its own, 64 connections, 10 s
   sumun bench uniform --connections 16 --pipeline 64
-  sumun bench full-life --rate 20000 --duration 60s  open loop: latencies from the time each was meant for
-  sumun bench --peer redis --server 127.0.0.1:6379   the usual Lua script on Redis, for comparison
+  sumun bench full-life --rate 20000 --duration 60s  open loop: stalls show in full
+  sumun bench --peer redis --server 127.0.0.1:6379   the usual Lua script, to compare
   sumun bench flash-sale --spawn --json | jq .throughput
 
-Without --rate the loop is closed: each connection waits for an answer before it sends the next request, so that a
-server that stalls is asked less, and its stalls show too little. With --rate they show in full. It makes its own items
+Without --rate the loop is closed: each connection waits for an answer before it sends the next request, so that a \
+server that stalls is asked less, and its stalls show too little. With --rate they show in full. It makes its own items \
 under names that no other run has. Ends with 1 when anything was refused that the scenario does not expect, or lost.")]
 pub(crate) struct Bench {
     /// What is asked for
@@ -91,25 +92,27 @@ pub(crate) fn run(arguments: &Bench) -> Result<(), Failure> {
 }
 
 fn measure(arguments: &Bench, server: SocketAddr) -> Result<(), Failure> {
-    let plan = arguments.plan(server);
+    let plan = arguments.plan(server)?;
     let report = bench::run(&plan, &mut Live::new(&plan))?;
     say(&if arguments.form.json { report.json() } else { report.text() })?;
     if report.clean() { Ok(()) } else { Err(Failure::No(String::new())) }
 }
 
 impl Bench {
-    fn plan(&self, server: SocketAddr) -> Plan {
+    fn plan(&self, server: SocketAddr) -> Result<Plan, Failure> {
         let items = self.items.unwrap_or(self.scenario.default_items());
         let units = self.units.unwrap_or(self.scenario.default_units());
         let ttl_ms = self.ttl.map_or(self.scenario.default_ttl_ms(), |ttl| ttl.0);
-        Plan {
+        let (duration_ns, warm_up_ns) =
+            (length_ns("--duration", self.duration)?, length_ns("--warm-up", self.warm_up)?);
+        Ok(Plan {
             server,
             peer: self.peer,
             workload: Workload::new(self.scenario, self.seed, clock::run_id(), items, units, ttl_ms),
             pace: self.rate.map_or(Pace::Closed { pipeline: self.pipeline }, |rate| Pace::Open { rate }),
-            goal: self.count.map_or(Goal::Nanos(self.duration.0.saturating_mul(1_000_000)), Goal::Count),
-            warm_up_ns: self.warm_up.0.saturating_mul(1_000_000),
+            goal: self.count.map_or(Goal::Nanos(duration_ns), Goal::Count),
+            warm_up_ns,
             connections: self.connections,
-        }
+        })
     }
 }

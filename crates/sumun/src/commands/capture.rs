@@ -10,11 +10,11 @@ use clap::Args;
   sumun capture order-1
   sumun capture order-2 milk=2 --id shipment-1       a part, under an id of its own")]
 pub(crate) struct Capture {
-    #[command(flatten)]
-    part: PartArguments,
     /// Id of this capture, the same when it is sent again; a part needs one
     #[arg(long)]
     id: Option<String>,
+    #[command(flatten)]
+    part: PartArguments,
 }
 
 pub(crate) fn run(arguments: &Capture) -> Result<(), Failure> {

@@ -3,12 +3,13 @@
 use super::verb::{Ask, Words};
 use crate::failure::Failure;
 use crate::units::Millis;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use sumun_wire::{Allocation, Kind};
 
 /// Set an item's settings: all at once, what is left out takes its default
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  sumun configure sneaker                            create it, or put every setting back to its default
+  sumun configure sneaker                            create it, or back to all defaults
   sumun configure sneaker --limit 2 --window 7d      at most 2 a holder within 7 days
   sumun configure milk --safety 10 --allocation fifo
   sumun configure api-calls --kind points
@@ -18,8 +19,8 @@ pub(crate) struct Configure {
     /// The item
     sku: String,
     /// What it counts; never changes once set
-    #[arg(long, value_enum)]
-    kind: Option<Kind>,
+    #[arg(long, value_parser = [Kind::Stock.word(), Kind::Points.word()])]
+    kind: Option<String>,
     /// Units kept back from reservations
     #[arg(long, value_name = "QUANTITY")]
     safety: Option<u64>,
@@ -33,8 +34,8 @@ pub(crate) struct Configure {
     #[arg(long, value_name = "DURATION", requires = "limit")]
     window: Option<Millis>,
     /// Which lot is taken first: earliest expiry, or earliest receipt
-    #[arg(long, value_enum)]
-    allocation: Option<Allocation>,
+    #[arg(long, value_parser = [Allocation::Fefo.word(), Allocation::Fifo.word()])]
+    allocation: Option<String>,
     /// JSON that stands with the item
     #[arg(long, value_name = "JSON")]
     metadata: Option<String>,
@@ -42,34 +43,14 @@ pub(crate) struct Configure {
     ask: Ask,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Kind {
-    Stock,
-    Points,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Allocation {
-    Fefo,
-    Fifo,
-}
-
 pub(crate) fn run(arguments: &Configure) -> Result<(), Failure> {
-    let kind = arguments.kind.map(|kind| match kind {
-        Kind::Stock => "stock",
-        Kind::Points => "points",
-    });
-    let allocation = arguments.allocation.map(|allocation| match allocation {
-        Allocation::Fefo => "fefo",
-        Allocation::Fifo => "fifo",
-    });
     let words = Words::new("CONFIGURE", &arguments.sku)
-        .option("KIND", kind)
+        .option("KIND", arguments.kind.as_ref())
         .option("SAFETY", arguments.safety)
         .option("BACKORDER", arguments.backorder)
         .option("LIMIT", arguments.limit)
         .option("WINDOW", arguments.window.map(|window| window.0))
-        .option("ALLOCATION", allocation)
+        .option("ALLOCATION", arguments.allocation.as_ref())
         .option("METADATA", arguments.metadata.as_ref());
     arguments.ask.send(&words)
 }

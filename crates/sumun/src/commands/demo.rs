@@ -3,6 +3,7 @@
 use crate::caps::{BUYERS_MAX, CONNECTIONS_MAX};
 use crate::demo::{self, Plan};
 use crate::failure::Failure;
+use crate::load::length_ns;
 use crate::units::Millis;
 use clap::Args;
 use std::path::PathBuf;
@@ -10,11 +11,11 @@ use std::path::PathBuf;
 /// Watch a flash sale that survives kill -9
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  sumun demo                                         watch it, kill the server, try it with redis-cli
+  sumun demo                                         watch it, kill it, look into it
   sumun demo --once                                  kills the server itself, ends after the audit
   sumun demo --buyers 1000000 --units 500 --duration 60s
 
-It starts `sumun serve` as a child on a free port, sends every buyer over real sockets, starts the server again when it
+It starts `sumun serve` as a child on a free port, sends every buyer over real sockets, starts the server again when it \
 dies, and at the end checks every acknowledged answer against the log. Ends with 1 when one unit was lost or sold twice.")]
 pub(crate) struct Demo {
     /// End after the audit; kills the server once in the middle
@@ -46,7 +47,7 @@ pub(crate) fn run(arguments: &Demo) -> Result<(), Failure> {
         buyers: arguments.buyers,
         units: arguments.units,
         connections: arguments.connections,
-        sale_ns: arguments.duration.0.saturating_mul(1_000_000),
+        sale_ns: length_ns("--duration", arguments.duration)?,
         kill: arguments.kill || arguments.once,
         once: arguments.once,
     })

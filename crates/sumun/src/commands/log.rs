@@ -1,12 +1,12 @@
 //! `sumun log`: the events of a log as they are.
 
+use crate::config::DataDirectory;
 use crate::event_text;
 use crate::failure::Failure;
-use crate::logfile::{LogFile, Next};
+use crate::logfile::{LogFile, Next, SHARD};
 use crate::show::Form;
 use clap::{Args, Subcommand};
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
 
 /// Look into a server's log
 #[derive(Args, Debug)]
@@ -30,12 +30,11 @@ enum LogCommand {
   sumun log dump --data ./sumun-data
   sumun log dump --data ./sumun-data --after 1000 --json | jq -r .subject
 
-With --json each line is a CloudEvent. Beside a running server it prints up to the log's durable end. A log whose oldest
+With --json each line is a CloudEvent. Beside a running server it prints up to the log's durable end. A log whose oldest \
 events have left with --log-retention is printed from where it begins; where that is, is said on stderr.")]
 struct Dump {
-    /// Directory of the server
-    #[arg(long, value_name = "DIR", env = "SUMUN_DATA", default_value = "./sumun-data", hide_env_values = true)]
-    data: PathBuf,
+    #[command(flatten)]
+    directory: DataDirectory,
     /// Begin after this sequence
     #[arg(long, value_name = "N", default_value_t = 0)]
     after: u64,
@@ -50,7 +49,7 @@ pub(crate) fn run(arguments: &Log) -> Result<(), Failure> {
 }
 
 fn print(arguments: &Dump) -> Result<(), Failure> {
-    let mut log = LogFile::open(&arguments.data)?;
+    let mut log = LogFile::open(&arguments.directory.data)?;
     let first = log.reader().bounds().first;
     if arguments.after > 0 && arguments.after + 1 < first {
         return Err(Failure::No(format!(
@@ -64,7 +63,8 @@ fn print(arguments: &Dump) -> Result<(), Failure> {
     let id = log.id();
     let mut out = BufWriter::new(io::stdout().lock());
     log.each(arguments.after, |event| {
-        let text = if arguments.form.json { event_text::cloud_event(event, id, 0) } else { event_text::line(event) };
+        let text =
+            if arguments.form.json { event_text::cloud_event(event, id, SHARD) } else { event_text::line(event) };
         written(writeln!(out, "{text}"))
     })?;
     written(out.flush()).map(|_| ())

@@ -27,8 +27,8 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit codes: 0 done; 1 the answer is no; 2 wrong usage or configuration; 3 the server cannot be reached;
-4 anything else."
+    after_help = "Exit codes: 0 done; 1 the answer is no; 2 wrong usage or configuration; 3 the server cannot be \
+                  reached; 4 anything else."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]

@@ -12,11 +12,11 @@ use clap::Args;
 
 An id that is not known yet is blocked from then on, so that a late reserve of it is refused.")]
 pub(crate) struct Release {
-    #[command(flatten)]
-    part: PartArguments,
     /// Id of this release, the same when it is sent again; a part needs one
     #[arg(long)]
     id: Option<String>,
+    #[command(flatten)]
+    part: PartArguments,
 }
 
 pub(crate) fn run(arguments: &Release) -> Result<(), Failure> {

@@ -10,11 +10,11 @@ use clap::Args;
   sumun return order-1 --id rma-7
   sumun return order-2 milk=1 --id rma-8             a part")]
 pub(crate) struct Return {
-    #[command(flatten)]
-    part: PartArguments,
     /// Id of this return, the same when it is sent again
     #[arg(long)]
     id: String,
+    #[command(flatten)]
+    part: PartArguments,
 }
 
 pub(crate) fn run(arguments: &Return) -> Result<(), Failure> {

@@ -1,34 +1,31 @@
 //! `sumun serve`: configuration, then the engine on its log, then the reactor in front of it.
 
 use super::Cli;
+use crate::caps::{
+    STORE_BUFFER_BYTES_MAX, STORE_BUFFER_BYTES_MIN, STORE_CACHE_BYTES_MAX, STORE_CACHE_BYTES_MIN, STORE_MEMORY_PART,
+};
 use crate::config::{self, Config, Sources};
 use crate::failure::Failure;
+use crate::logfile::SHARD;
 use crate::operator::{Level, tell};
 use crate::show::say;
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::{Args, CommandFactory};
 use std::sync::{Arc, OnceLock};
 use sumun_engine::env::{Env, System, Threads};
 use sumun_engine::{Engine, Opened, Opener, Shelves};
 use sumun_log::{FileLog, LogId, Report, Setup};
-use sumun_server::{Ended, Reactor, Shard, Signals};
+use sumun_server::{BindError, Ended, Reactor, Shard, Signals};
 use sumun_store::FjallOpener;
 
-const SHARD: u32 = 0;
-/// What the store keeps in memory: blocks it has read, and what it has not yet sorted into files.
-const STORE_CACHE_BYTES_MIN: u64 = 8 << 20;
-const STORE_CACHE_BYTES_MAX: u64 = 512 << 20;
-const STORE_BUFFER_BYTES_MIN: u64 = 8 << 20;
-const STORE_BUFFER_BYTES_MAX: u64 = 64 << 20;
-
-/// Serve: over RESP, on one data directory
+/// Run the server: RESP for Redis clients, on one data directory
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   sumun serve                                        ./sumun-data, on loopback
   sumun serve --data /var/lib/sumun --resp 0.0.0.0:6380 --memory 4GiB
   SUMUN_RETENTION=7d sumun serve --config /etc/sumun.toml
 
-Prints one line when it is ready; logs go to stderr. SIGTERM ends it within the grace. `sumun config` prints a
+Prints one line when it is ready; logs go to stderr. SIGTERM ends it within the grace. `sumun config` prints a \
 configuration file with every key. A flag wins over a variable, a variable over the file.")]
 pub(crate) struct Serve {
     #[command(flatten)]
@@ -73,7 +70,10 @@ fn serve(config: &Config, signals: Signals, engine: Engine, waker: &Waker) -> Re
     options.data = Some(config.data.clone());
     options.clients_max = config.max_clients as usize;
     options.grace_ms = config.grace.0;
-    let mut reactor = Reactor::bind(options, Some(signals)).map_err(anyhow::Error::from)?;
+    let mut reactor = Reactor::bind(options, Some(signals)).map_err(|error| match error {
+        BindError::Tcp { .. } => anyhow!("{error}; --resp names another address"),
+        BindError::Control { .. } | BindError::Poll(_) => anyhow!(error),
+    })?;
     waker.set(reactor.waker()).expect("set here alone");
     let log = engine.id();
     let mut shard = Shard::new(engine).told_to(Box::new(|notice| {
@@ -100,8 +100,8 @@ fn serve(config: &Config, signals: Signals, engine: Engine, waker: &Waker) -> Re
 /// The store's part of the memory: the rest is for records.
 fn store_options(memory: u64) -> sumun_store::Options {
     sumun_store::Options {
-        cache_bytes: (memory / 16).clamp(STORE_CACHE_BYTES_MIN, STORE_CACHE_BYTES_MAX),
-        write_buffer_bytes: (memory / 16).clamp(STORE_BUFFER_BYTES_MIN, STORE_BUFFER_BYTES_MAX),
+        cache_bytes: (memory / STORE_MEMORY_PART).clamp(STORE_CACHE_BYTES_MIN, STORE_CACHE_BYTES_MAX),
+        write_buffer_bytes: (memory / STORE_MEMORY_PART).clamp(STORE_BUFFER_BYTES_MIN, STORE_BUFFER_BYTES_MAX),
     }
 }
 

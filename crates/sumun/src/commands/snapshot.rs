@@ -2,8 +2,9 @@
 
 use crate::carry::{carry, drain};
 use crate::clock;
+use crate::config::DataDirectory;
 use crate::failure::Failure;
-use crate::logfile::LogFile;
+use crate::logfile::{LogFile, SHARD};
 use crate::picture::thousands;
 use crate::show::{Form, say};
 use crate::storefile::StoreFile;
@@ -18,21 +19,18 @@ use sumun_core::{FIRST_GENERATION, Filing, Key, State};
 use sumun_engine::snapshot::{Counts, Header, Writer};
 use sumun_engine::{About, Holdings, Shelf};
 
-const SHARD: u32 = 0;
-
 /// Write all records of a server's data into one file
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   sumun snapshot --data ./sumun-data before-upgrade.snapshot
   sumun snapshot --data ./sumun-data /backup/sumun.snapshot --json
 
-With the log it was made beside, a snapshot restores to its sequence and any later one: `sumun store rebuild --snapshot`.
-It is made of the store and the log behind it, beside a running server too (up to the log's durable end), and changes
+With the log it was made beside, a snapshot restores to its sequence and any later one: `sumun store rebuild --snapshot`. \
+It is made of the store and the log behind it, beside a running server too (up to the log's durable end), and changes \
 neither. Without a store it is made from the log alone, which must be whole then: its first sequence is 1.")]
 pub(crate) struct Snapshot {
-    /// Directory of the server
-    #[arg(long, value_name = "DIR", env = "SUMUN_DATA", default_value = "./sumun-data", hide_env_values = true)]
-    data: PathBuf,
+    #[command(flatten)]
+    directory: DataDirectory,
     /// File to write; it must not be there yet
     #[arg(value_name = "OUT")]
     out: PathBuf,
@@ -41,13 +39,13 @@ pub(crate) struct Snapshot {
 }
 
 pub(crate) fn run(arguments: &Snapshot) -> Result<(), Failure> {
-    let out = &arguments.out;
+    let (out, data) = (&arguments.out, &arguments.directory.data);
     if out.exists() {
         return Err(Failure::Usage(format!("{} is there already; name another file", out.display())));
     }
     // The store first: a running server's log is at its end then, or behind it.
-    let store = StoreFile::open(&arguments.data)?;
-    let mut log = LogFile::open(&arguments.data)?;
+    let store = StoreFile::open(data)?;
+    let mut log = LogFile::open(data)?;
     let mut holdings = store.as_ref().map(StoreFile::holdings).transpose()?.flatten();
     let bounds = log.reader().bounds();
     let begins = holdings.as_ref().map_or(0, |holdings| holdings.about().saved) + 1;

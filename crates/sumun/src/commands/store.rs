@@ -2,8 +2,9 @@
 
 use crate::carry::{carry, drain};
 use crate::clock;
+use crate::config::DataDirectory;
 use crate::failure::Failure;
-use crate::logfile::LogFile;
+use crate::logfile::{LogFile, SHARD};
 use crate::picture::thousands;
 use crate::show::{Form, say};
 use crate::storefile::{OPTIONS, opening, store_dir};
@@ -18,8 +19,6 @@ use sumun_engine::{About, Builder};
 use sumun_log::disk::Disk;
 use sumun_log::{Bounds, LogId, RealDisk};
 use sumun_store::FjallStore;
-
-const SHARD: u32 = 0;
 
 /// Look after a server's store
 #[derive(Args, Debug)]
@@ -40,15 +39,15 @@ enum StoreCommand {
 /// Make a stopped server's store again, from its log or from a snapshot and its log
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  sumun store rebuild --data ./sumun-data                            the log is whole (its first sequence is 1)
-  sumun store rebuild --data ./sumun-data --snapshot sumun.snapshot  the log still begins where the snapshot ends
+  sumun store rebuild --data ./sumun-data
+  sumun store rebuild --data ./sumun-data --snapshot sumun.snapshot
 
-The store that is there is moved aside, to 0/store-replaced-…, and never deleted. The log is only read. When it is done,
+Without a snapshot the log must be whole: its first sequence is 1. With one it must still have what came after it. \
+The store that is there is moved aside, to 0/store-replaced-…, and never deleted. The log is only read. When it is done, \
 `sumun verify` compares the new store with the log; the server replays what is newer than the snapshot when it starts.")]
 struct Rebuild {
-    /// Directory of the server
-    #[arg(long, value_name = "DIR", env = "SUMUN_DATA", default_value = "./sumun-data", hide_env_values = true)]
-    data: PathBuf,
+    #[command(flatten)]
+    directory: DataDirectory,
     /// Begin with what this snapshot holds
     #[arg(long, value_name = "FILE")]
     snapshot: Option<PathBuf>,
@@ -63,7 +62,7 @@ pub(crate) fn run(arguments: &Store) -> Result<(), Failure> {
 }
 
 fn rebuild(arguments: &Rebuild) -> Result<(), Failure> {
-    let data = &arguments.data;
+    let data = &arguments.directory.data;
     let taken = || Failure::Other(anyhow!("a server runs on {}; stop it first", data.display()));
     let mut log = LogFile::open(data)?;
     if log.reader().is_running() {

@@ -19,7 +19,7 @@ impl Ask {
     pub(crate) fn send(&self, words: &Words) -> Result<(), Failure> {
         let mut client = Client::connect_resp3(self.server.resolve()?)?;
         let value = client.call(&words.0)?;
-        show::answer(&value, self.form)
+        show::answer(&value, self.form, || format!("there is no {} `{}`", words.0[0].to_lowercase(), words.0[1]))
     }
 }
 

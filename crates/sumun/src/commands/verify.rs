@@ -1,5 +1,6 @@
 //! `sumun verify`: what a log proves, and that the store beside it is what the log makes of it.
 
+use crate::config::DataDirectory;
 use crate::failure::Failure;
 use crate::logfile::{LogFile, Next};
 use crate::picture::thousands;
@@ -7,7 +8,6 @@ use crate::prove::{self, Prover};
 use crate::show::{Form, say};
 use crate::storefile::StoreFile;
 use clap::Args;
-use std::path::PathBuf;
 use sumun_auditor::Trail;
 
 /// Check a server's log and store against every invariant, running or stopped
@@ -16,13 +16,12 @@ use sumun_auditor::Trail;
   sumun verify --data ./sumun-data
   sumun verify --data ./sumun-data --json
 
-Reads only: nothing is locked, cut or repaired; the store is looked at in a copy, which links its large files. Each
-record of the store must be what the log makes of it; all of them are held in memory. Beside a running server it reads
+Reads only: nothing is locked, cut or repaired; the store is looked at in a copy, which links its large files. Each \
+record of the store must be what the log makes of it; all of them are held in memory. Beside a running server it reads \
 the log up to its durable end. Ends with 1 when anything is not as it must be, and says what and where.")]
 pub(crate) struct Verify {
-    /// Directory of the server
-    #[arg(long, value_name = "DIR", env = "SUMUN_DATA", default_value = "./sumun-data", hide_env_values = true)]
-    data: PathBuf,
+    #[command(flatten)]
+    directory: DataDirectory,
     #[command(flatten)]
     form: Form,
 }
@@ -37,8 +36,8 @@ pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
 
 fn judge(arguments: &Verify) -> Result<(), Failure> {
     // The store first: a running server's log is at its end then, or behind it.
-    let store = StoreFile::open(&arguments.data)?;
-    let mut log = LogFile::open(&arguments.data)?;
+    let store = StoreFile::open(&arguments.directory.data)?;
+    let mut log = LogFile::open(&arguments.directory.data)?;
     let mut prover = prover(store.as_ref(), &log)?;
     let mut trail = Trail::new();
     let no = |complaint: sumun_auditor::Complaint| Failure::No(complaint.to_string());

@@ -2,8 +2,8 @@
 //! believes against what the log says. Nothing but the log is believed.
 
 use super::buyers::{Acknowledged, Known, Sale};
-use crate::caps::FINDINGS_SHOWN_MAX;
 use crate::failure::Failure;
+use crate::findings::Findings;
 use crate::logfile::{LogFile, Next};
 use crate::picture::thousands;
 use crate::resp::Value;
@@ -11,24 +11,8 @@ use std::path::Path;
 use sumun_auditor::{Proven, Trail};
 use sumun_wire::{Event, EventData, EventLine, State};
 
-/// What is wrong, spelt out up to a cap.
-#[derive(Debug, Default)]
-struct Wrong {
-    shown: Vec<String>,
-    count: u64,
-}
-
-impl Wrong {
-    fn add(&mut self, what: String) {
-        self.count += 1;
-        if self.shown.len() < FINDINGS_SHOWN_MAX {
-            self.shown.push(what);
-        }
-    }
-}
-
 #[derive(Debug)]
-pub(super) struct Findings {
+pub(super) struct Verdict {
     proven: Proven,
     last: u64,
     acknowledged: usize,
@@ -37,7 +21,7 @@ pub(super) struct Findings {
     sold: u64,
     held: u64,
     left: i64,
-    wrong: Wrong,
+    wrong: Findings,
 }
 
 /// Walks the log and the acknowledged answers side by side, both in the order of their sequences.
@@ -49,23 +33,23 @@ struct Audit<'a> {
     states: Vec<Option<State>>,
     sold: Vec<u8>,
     item: Option<EventLine>,
-    wrong: Wrong,
+    wrong: Findings,
 }
 
-pub(super) fn audit(data: &Path, sale: &Sale) -> Result<Findings, Failure> {
+pub(super) fn audit(data: &Path, sale: &Sale) -> Result<Verdict, Failure> {
     let mut log = LogFile::open(data)?;
     let mut trail = Trail::new();
     let mut audit = Audit::new(sale);
     log.each(0, |event| {
         if let Err(complaint) = trail.feed(event) {
-            audit.wrong.add(complaint.to_string());
+            audit.wrong.add(|| complaint.to_string());
             return Ok(Next::Stop);
         }
         audit.event(event);
         Ok(Next::Go)
     })?;
     let proven = trail.finish().unwrap_or_else(|complaint| {
-        audit.wrong.add(complaint.to_string());
+        audit.wrong.add(|| complaint.to_string());
         Proven::default()
     });
     Ok(audit.finish(proven, log.reader().bounds().last))
@@ -75,8 +59,8 @@ impl<'a> Audit<'a> {
     fn new(sale: &'a Sale) -> Audit<'a> {
         let mut acknowledged = sale.acknowledged.clone();
         acknowledged.sort_unstable();
-        let mut wrong = Wrong::default();
-        sale.surprises.iter().for_each(|surprise| wrong.add(surprise.clone()));
+        let mut wrong = Findings::default();
+        sale.surprises.iter().for_each(|surprise| wrong.add(|| surprise.clone()));
         let (states, sold) = (vec![None; sale.size()], vec![0; sale.size()]);
         Audit { sale, acknowledged, at: 0, states, sold, item: None, wrong }
     }
@@ -95,11 +79,10 @@ impl<'a> Audit<'a> {
         while let Some(answer) = self.acknowledged.get(self.at).filter(|answer| answer.sequence == event.sequence.0) {
             if answer.buyer != buyer || answer.known.state() != data.state {
                 let (who, said, is) = (self.sale.id(answer.buyer), answer.known.state().word(), data.state.word());
-                let what = format!(
-                    "{who} was told `{said}` with sequence {}, which is `{is}` of {}",
-                    answer.sequence, data.reservation
-                );
-                self.wrong.add(what);
+                let (sequence, reservation) = (answer.sequence, &data.reservation);
+                self.wrong.add(|| {
+                    format!("{who} was told `{said}` with sequence {sequence}, which is `{is}` of {reservation}")
+                });
             }
             self.at += 1;
         }
@@ -109,40 +92,41 @@ impl<'a> Audit<'a> {
     fn acknowledged_before(&mut self, sequence: u64) {
         while let Some(answer) = self.acknowledged.get(self.at).filter(|answer| answer.sequence < sequence) {
             let (who, said) = (self.sale.id(answer.buyer), answer.known.state().word());
-            self.wrong
-                .add(format!("{who} was told `{said}` with sequence {}, which the log does not have", answer.sequence));
+            self.wrong.add(|| {
+                format!("{who} was told `{said}` with sequence {}, which the log does not have", answer.sequence)
+            });
             self.at += 1;
         }
     }
 
-    fn finish(mut self, proven: Proven, last: u64) -> Findings {
+    fn finish(mut self, proven: Proven, last: u64) -> Verdict {
         self.acknowledged_before(u64::MAX);
         for buyer in 0..u32::try_from(self.states.len()).unwrap_or(u32::MAX) {
             let (known, state) = (self.sale.known(buyer), self.states[buyer as usize]);
             if !agree(known, state) {
                 let state = state.map_or("nothing", State::word);
-                self.wrong.add(format!("{} knows {known:?}, the log says {state}", self.sale.id(buyer)));
+                self.wrong.add(|| format!("{} knows {known:?}, the log says {state}", self.sale.id(buyer)));
             }
             if self.sold[buyer as usize] > 1 {
-                self.wrong.add(format!("{} was sold {} units", self.sale.id(buyer), self.sold[buyer as usize]));
+                self.wrong.add(|| format!("{} was sold {} units", self.sale.id(buyer), self.sold[buyer as usize]));
             }
         }
         let sold: u64 = self.sold.iter().map(|&units| u64::from(units)).sum();
         let (held, left, captured) =
             self.item.as_ref().map_or((0, 0, 0), |line| (line.reserved, line.on_hand, line.captured));
         if captured != sold {
-            self.wrong.add(format!("the item says {captured} captured, the reservations say {sold}"));
+            self.wrong.add(|| format!("the item says {captured} captured, the reservations say {sold}"));
         }
         let units = self.sale.units();
         if i128::from(left) + i128::from(sold) != i128::from(units) {
-            self.wrong.add(format!("{sold} sold and {left} left are not {units}"));
+            self.wrong.add(|| format!("{sold} sold and {left} left are not {units}"));
         }
         if sold != self.sale.counts.sold {
             self.wrong
-                .add(format!("{} buyers were told that they have paid, the log says {sold}", self.sale.counts.sold));
+                .add(|| format!("{} buyers were told that they have paid, the log says {sold}", self.sale.counts.sold));
         }
         let acknowledged = self.acknowledged.len();
-        Findings { proven, last, acknowledged, units, sold, held, left, wrong: self.wrong }
+        Verdict { proven, last, acknowledged, units, sold, held, left, wrong: self.wrong }
     }
 }
 
@@ -158,9 +142,9 @@ fn agree(known: Known, state: Option<State>) -> bool {
     }
 }
 
-impl Findings {
+impl Verdict {
     /// What the server shows of the item must be what its log says.
-    pub(super) fn against(mut self, item: &Value) -> Findings {
+    pub(super) fn against(mut self, item: &Value) -> Verdict {
         let shown = |name: &str| match item {
             Value::Map(pairs) => pairs.iter().find(|(found, _)| found == name).map(|(_, value)| value),
             Value::Null | Value::Integer(_) | Value::Text(_) | Value::Error(_) | Value::Array(_) => None,
@@ -169,14 +153,14 @@ impl Findings {
             [("on_hand", self.left), ("captured", self.sold.cast_signed()), ("reserved", self.held.cast_signed())];
         for (name, log) in figures {
             if shown(name) != Some(&Value::Integer(log)) {
-                self.wrong.add(format!("the server shows {name} {:?}, its log says {log}", shown(name)));
+                self.wrong.add(|| format!("the server shows {name} {:?}, its log says {log}", shown(name)));
             }
         }
         self
     }
 
     pub(super) const fn clean(&self) -> bool {
-        self.wrong.count == 0
+        self.wrong.count() == 0
     }
 
     pub(super) fn text(&self, deaths: u32, longest_ns: u64) -> String {
@@ -196,8 +180,7 @@ impl Findings {
         if self.clean() {
             lines.push("not one unit lost or sold twice".to_owned());
         } else {
-            lines.push(format!("WRONG, {} times:", n(self.wrong.count)));
-            lines.extend(self.wrong.shown.iter().map(|what| format!("  {what}")));
+            lines.push(format!("WRONG, {} times:\n{}", n(self.wrong.count()), self.wrong.text()));
         }
         lines.join("\n")
     }
@@ -211,7 +194,7 @@ mod tests {
 
     /// A sale of 10 units, of which the log says what `script` does: `held 0`, `captured 0` …, a buyer each.
     /// Of a step in brackets, nobody was told.
-    fn audited(script: &str, change: impl Fn(&mut Sale)) -> Findings {
+    fn audited(script: &str, change: impl Fn(&mut Sale)) -> Verdict {
         let mut sale = Sale::new(3, 10, 0, "");
         let mut events = Vec::new();
         let (mut reserved, mut captured) = (0, 0);
@@ -277,14 +260,14 @@ mod tests {
 
     fn finds(script: &str, change: impl Fn(&mut Sale), words: &str) {
         let findings = audited(script, change);
-        assert!(findings.wrong.shown.iter().any(|what| what.contains(words)), "{:?}", findings.wrong.shown);
+        assert!(findings.wrong.text().contains(words), "{:?}", findings.wrong);
         assert!(!findings.clean() && findings.text(0, 0).contains("WRONG"));
     }
 
     #[test]
     fn a_sale_in_which_all_fits_is_clean() {
         let findings = audited(SALE, |_| {});
-        assert!(findings.clean(), "{:?}", findings.wrong.shown);
+        assert!(findings.clean(), "{:?}", findings.wrong);
         assert_eq!((findings.sold, findings.left, findings.acknowledged), (1, 9, 4));
         assert!(findings.text(1, 7_000_000).ends_with("not one unit lost or sold twice"));
     }

@@ -277,14 +277,14 @@ impl Sale {
         let state = resp::field(reply, b"state");
         let sequence = resp::field_number(reply, b"sequence");
         let (Some(state), Some(sequence)) = (state, sequence) else {
-            return self.surprise(buyer, reply, now);
+            return self.surprise(buyer, reply);
         };
         let known = match state {
             b"held" => AcknowledgedState::Held,
             b"captured" => AcknowledgedState::Captured,
             b"released" => AcknowledgedState::Released,
             b"expired" => AcknowledgedState::Expired,
-            _ => return self.surprise(buyer, reply, now),
+            _ => return self.surprise(buyer, reply),
         };
         self.acknowledge(sequence, buyer, known);
         match known {
@@ -329,7 +329,7 @@ impl Sale {
                 self.counts.asked_again += 1;
                 self.think(buyer, now, 50, 150);
             }
-            _ => self.surprise(buyer, reply, now),
+            _ => self.surprise(buyer, reply),
         }
     }
 
@@ -341,7 +341,7 @@ impl Sale {
     }
 
     /// An answer that no rule of the contract gives here: the audit fails by it.
-    fn surprise(&mut self, buyer: u32, reply: &[u8], _now: u64) {
+    fn surprise(&mut self, buyer: u32, reply: &[u8]) {
         self.surprises.push(format!("{} was answered {}", self.id(buyer), reply.escape_ascii()));
         if !self.buyers[buyer as usize].done {
             self.end(buyer);

@@ -8,7 +8,7 @@ mod audit;
 mod buyers;
 mod picture;
 
-use crate::caps::START_FAILURES_MAX;
+use crate::caps::{EVENTS_MAX, START_FAILURES_MAX};
 use crate::child::{self, Heard, Ready, Server};
 use crate::client::Client;
 use crate::clock::{self, Clock};
@@ -103,7 +103,7 @@ impl<'a> Demo<'a> {
         let mut signals = signals()?;
         pool.registry().register(&mut signals, Pool::other(SIGNAL), Interest::READABLE)?;
         let view = View::new(plan, sale.sku());
-        let (events, deaths) = (Events::with_capacity(1_024), Deaths::default());
+        let (events, deaths) = (Events::with_capacity(EVENTS_MAX), Deaths::default());
         Ok(Demo { plan, scratch, server, ready, pool, events, sale, view, _signals: signals, down_since: None, deaths })
     }
 

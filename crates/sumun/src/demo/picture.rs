@@ -12,6 +12,8 @@ use std::path::Path;
 const SECOND: u64 = 1_000_000_000;
 const FRAME: u64 = SECOND / 5;
 const WIDTH: usize = 50;
+/// Things that happened which are shown below the picture, the last of them.
+const NOTES_SHOWN_MAX: usize = 4;
 
 #[derive(Debug)]
 pub(super) struct View {
@@ -55,7 +57,7 @@ impl View {
             return say(what);
         }
         self.notes.push(what.to_owned());
-        if self.notes.len() > 4 {
+        if self.notes.len() > NOTES_SHOWN_MAX {
             self.notes.remove(0);
         }
         self.next = 0;

@@ -9,6 +9,7 @@ use crate::resp;
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Registry, Token};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -370,13 +371,7 @@ impl Pool {
 
 /// As many files as the system lets this process have: the usual soft limit is below a thousand connections or so.
 fn raise_open_files() {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: both calls are given a limit of our own, which the first fills.
-    unsafe {
-        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
-            limit.rlim_cur = limit.rlim_max;
-            // When it is refused, connections will be: that is told then.
-            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
-        }
-    }
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // When it is refused, connections will be: that is told then.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }

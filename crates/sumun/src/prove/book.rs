@@ -1,8 +1,9 @@
 //! The store's records, by key, each with what the log has said of it so far.
 
 use super::used::{self, Used};
-use super::{Findings, Proven};
+use super::{Proven, no_findings};
 use crate::failure::Failure;
+use crate::findings::Findings;
 use std::collections::HashMap;
 use sumun_codec::{decode_record, encode_record};
 use sumun_core::record::{Reservation, Usage};
@@ -157,7 +158,7 @@ impl Book {
         for (at, key) in missing {
             self.findings.add(|| format!("{key:?}: is missing; event {at} made it"));
         }
-        self.findings.into_result()?;
+        no_findings(&self.findings)?;
         Ok(proven)
     }
 }

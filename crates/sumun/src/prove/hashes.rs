@@ -1,8 +1,8 @@
 //! Hashes beside the records: what filters are filled with. One that is missing makes a filter say *never seen* of a
 //! record that is there.
 
-use super::Findings;
 use crate::failure::Failure;
+use crate::findings::Findings;
 use std::collections::{HashMap, HashSet};
 use sumun_core::{Record, State};
 use sumun_engine::{Holdings, Shelf};

@@ -1,17 +1,19 @@
 //! Compares a store with the log beside it: each record is what the kept log makes of it at the record's own sequence,
-//! nothing that P covers is missing, and each stands where it belongs with its hash.
+//! nothing that P covers is missing, and each stands where it belongs with its hash, and lots with their ends.
 //!
 //! What the log has trimmed is taken as it stands: an item's first kept event is its base, of an older reservation and
 //! an older usage only what their own events tell is compared, and records without a kept event are counted.
 //! Memory: all records of the store, and all that the kept log names.
 
 mod book;
+mod ends;
 mod hashes;
 mod used;
 
-use crate::caps::FINDINGS_SHOWN_MAX;
 use crate::failure::Failure;
+use crate::findings::Findings;
 use book::Book;
+use ends::Ends;
 use hashes::Hashes;
 use sumun_core::record::Item;
 use sumun_core::{Event, Figures, Key, Record, Stage, State};
@@ -35,32 +37,15 @@ pub(crate) struct Proven {
     pub(crate) unkept: u64,
 }
 
-/// What is wrong, the first of it spelt out.
-#[derive(Debug, Default)]
-struct Findings {
-    shown: Vec<String>,
-    count: u64,
-}
-
-impl Findings {
-    fn add(&mut self, finding: impl FnOnce() -> String) {
-        self.count += 1;
-        if self.shown.len() < FINDINGS_SHOWN_MAX {
-            self.shown.push(finding());
-        }
+/// The answer of a comparison that found something.
+fn no_findings(findings: &Findings) -> Result<(), Failure> {
+    if findings.count() == 0 {
+        return Ok(());
     }
-    fn into_result(self) -> Result<(), Failure> {
-        if self.count == 0 {
-            return Ok(());
-        }
-        let more = self.count - self.shown.len() as u64;
-        let rest = if more == 0 { String::new() } else { format!("\n  and {more} more") };
-        let shown = self.shown.join("\n  ");
-        Err(Failure::No(format!(
-            "the store is not what the log makes of it:\n  {shown}{rest}\nkeep a copy of both, and rebuild it: sumun store \
-             rebuild --help"
-        )))
-    }
+    let text = findings.text();
+    Err(Failure::No(format!(
+        "the store is not what the log makes of it:\n{text}\nkeep a copy of both, and rebuild it: sumun store rebuild --help"
+    )))
 }
 
 #[derive(Debug)]
@@ -78,11 +63,14 @@ impl Prover {
         let mut state = State::new(about.seed, FOR_EVER);
         let mut book = Book::new(about, bounds.first);
         let mut hashes = Hashes::read(holdings)?;
+        let mut ends = Ends::read(holdings)?;
         holdings.each(&mut |shelf, record, bytes| {
             hashes.check(&state, shelf, record, &mut book.findings);
+            ends.check(shelf, record, &mut book.findings);
             book.keep(shelf, record, bytes);
             Ok::<(), Failure>(())
         })?;
+        ends.finish(&mut book.findings);
         book.check_places();
         if bounds.first > 1 {
             // What the log does not tell may stand elsewhere.
