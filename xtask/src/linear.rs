@@ -14,6 +14,7 @@ pub(crate) struct Arguments {
     /// The first one's seed; every second one has reservations that end by time
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Clients, each on a connection of its own
     #[arg(long, default_value_t = 16)]
     clients: u64,
     /// Operations of each client

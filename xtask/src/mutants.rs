@@ -159,8 +159,8 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "deletion overtaking a new record of the same id",
         file: "crates/engine/src/keeper/tables.rs",
-        from: "Record::Reservation(r) if leaves =>",
-        to: "Record::Reservation(r) if leaves || r.version == 1 =>",
+        from: "    match &staged.record {\n        Record::Reservation(r) if staged.leaves =>",
+        to: "    if let Record::Reservation(r) = &staged.record\n        && r.version == 1\n    {\n        put_record(chunk, &staged.record, staged.filing);\n        return chunk.remove(OPEN, &[r.id.as_bytes()]);\n    }\n    match &staged.record {\n        Record::Reservation(r) if staged.leaves =>",
         proof: Proof::Sim,
     },
 ];

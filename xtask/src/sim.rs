@@ -5,14 +5,18 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use sumun_sim::{Report, Setup};
 
+/// So many seeds reach every cell of the verb table: one that is empty then is a failure.
+const SEEDS_OF_ALL_CELLS: u64 = 200;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Run this one seed
     #[arg(long)]
     seed: Option<u64>,
     /// Run so many seeds, from --from on
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = SEEDS_OF_ALL_CELLS)]
     seeds: u64,
+    /// The first of them
     #[arg(long, default_value_t = 1)]
     from: u64,
     /// Commands of a seed
@@ -64,7 +68,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if !failures.is_empty() {
         bail!("{} of {count} seeds failed", failures.len());
     }
-    if arguments.seed.is_none() && count >= 200 {
+    if arguments.seed.is_none() && count >= SEEDS_OF_ALL_CELLS {
         let empty = report.coverage.empty();
         if !empty.is_empty() {
             bail!("cells that were never reached:\n  {}", empty.join("\n  "));

@@ -4,7 +4,7 @@
 
 use crate::audit::{Audit, Figures, key};
 use crate::load::{self, Asked, Board, DEPTHS, fresh_connection};
-use crate::support::server::{Setup, verify, words};
+use crate::support::server::{Setup, verify, with_words};
 use crate::support::{Scratch, Server, clock, log};
 use std::fs::File;
 use std::path::Path;
@@ -25,7 +25,7 @@ const AGAIN_MAX: usize = 40;
 /// restart: what they ended stands in the store alone.
 const PAST_PER_LIFE: usize = 60;
 const PAST_MAX: usize = 40;
-/// The least that `--memory` takes: records leave memory as soon as they may.
+/// A `--memory` at which records leave memory as soon as they may.
 pub(crate) const MEMORY_SMALL: &str = "1MiB";
 
 /// Kills so often, on as many data directories as it takes. Says what each kill came to.
@@ -40,7 +40,7 @@ pub fn run(kills: u64, seed: u64, say: &mut dyn FnMut(&str)) -> Result<Figures, 
             let figures = series.kill(kill).inspect_err(|_| scratch.keep());
             let figures = figures.map_err(|why| {
                 let at = format!("kill {} (seed {seed}), data kept in {}", done + kill + 1, scratch.path().display());
-                format!("{at}: {why}\nthe server said: {}", words(&Setup::below(scratch.path()).data))
+                with_words(&at, &why, &series.setup.data)
             })?;
             say(&format!("kill {:>3}: {figures}", done + kill + 1));
             total.add(figures);

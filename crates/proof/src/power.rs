@@ -9,7 +9,7 @@ pub mod shim;
 use crate::audit::{Audit, Figures};
 use crate::crash::{MEMORY_SMALL, Past, open_items, sample};
 use crate::load::{Asked, Board, DEPTHS};
-use crate::support::server::{Setup, verify, words};
+use crate::support::server::{Setup, verify, with_words, words};
 use crate::support::{Scratch, Server, clock};
 use cut::{Cut, cut};
 use shim::{EVERY, LOGS, OTHERS, STORE, Shim, Word};
@@ -105,7 +105,7 @@ pub fn run(rounds: u64, seed: u64, say: &mut dyn FnMut(&str)) -> Result<Total, S
             let (trouble, came) = series.round(round, 0).map_err(|why| {
                 scratch.keep();
                 let at = format!("round {} (seed {seed}), data in {}", done + round + 1, scratch.path().display());
-                format!("{at}: {why}\nthe server said: {}", words(&series.setup.data))
+                with_words(&at, &why, &series.setup.data)
             })?;
             say(&format!("round {:>3}, {trouble:?}: {came}", done + round + 1));
             total.add(came);
@@ -137,15 +137,15 @@ pub fn store_unkept(rounds: u64, seed: u64) -> Result<Unkept, String> {
         done.map_err(|why| {
             scratch.keep();
             let at = format!("round {} (seed {seed}), data in {}", round + 1, scratch.path().display());
-            format!("{at}: {why}\nthe server said: {}", words(&series.setup.data))
+            with_words(&at, &why, &series.setup.data)
         })?;
         unkept.rounds += 1;
     }
     Ok(unkept)
 }
 
-/// Rounds with syncs that do nothing (1: all but the store's, 2: those of folders among these), until the audit finds what is lost: gives its
-/// words. An error: it found nothing.
+/// Rounds with syncs that do nothing (1: all but the store's, 2: those of folders among these), until the audit finds
+/// what is lost: gives its words. An error: it found nothing.
 pub fn bitten(swallow: u32, seed: u64) -> Result<String, String> {
     let scratch = Scratch::new("bitten");
     let mut series = Series::start(&scratch, seed)?;

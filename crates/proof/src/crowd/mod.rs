@@ -7,8 +7,9 @@ mod process;
 pub use process::Process;
 
 use crate::support::{Connection, Value, clock};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
-use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 /// A figure of `INFO`.
 pub fn figure(connection: &mut Connection, name: &str) -> io::Result<u64> {
@@ -32,30 +33,17 @@ pub fn figure_becomes(connection: &mut Connection, name: &str, wanted: impl Fn(u
 
 /// The connection ends with a reset, as if its machine had gone: no goodbye, and nothing more is taken.
 pub fn break_off(connection: Connection) -> io::Result<()> {
-    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-    let size = libc::socklen_t::try_from(size_of_val(&linger)).expect("a few bytes");
-    // SAFETY: the pointer is to a value of the size given, and the socket is open.
-    let set = unsafe {
-        let fd = connection.socket().as_raw_fd();
-        libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, (&raw const linger).cast(), size)
-    };
+    rustix::net::sockopt::set_socket_linger(connection.socket(), Some(Duration::ZERO))?;
     drop(connection);
-    if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    Ok(())
 }
 
 /// How many files this process may open, raised as far as it goes.
 pub fn raise_open_files() -> io::Result<u64> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the pointers are to a limit of our own.
-    let done = unsafe {
-        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
-            limit.rlim_cur = limit.rlim_max;
-            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) == 0
-        } else {
-            false
-        }
-    };
-    if done { Ok(limit.rlim_cur) } else { Err(io::Error::last_os_error()) }
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
+    // None: without a limit.
+    Ok(maximum.unwrap_or(u64::MAX))
 }
 
 /// The word that says how a verb went: its state, or its error's first word.

@@ -1,5 +1,6 @@
 //! A process as `/proc` shows it: memory, processor time, open files.
 
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use std::io;
 
 /// By its pid.
@@ -40,16 +41,11 @@ impl Process {
 
     /// Sets how many files it may open at most.
     pub fn limit_open_files(self, most: u64) -> io::Result<()> {
-        let pid = libc::pid_t::try_from(self.0).map_err(io::Error::other)?;
-        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: the pointers are to limits of our own or null, which the call allows.
-        let done = unsafe {
-            libc::prlimit(pid, libc::RLIMIT_NOFILE, std::ptr::null(), &raw mut limit) == 0 && {
-                // The soft limit alone, so that it can be raised again.
-                limit.rlim_cur = most.min(limit.rlim_max);
-                libc::prlimit(pid, libc::RLIMIT_NOFILE, &raw const limit, std::ptr::null_mut()) == 0
-            }
-        };
-        if done { Ok(()) } else { Err(io::Error::last_os_error()) }
+        let pid = i32::try_from(self.0).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
+        // The soft limit alone, so that it can be raised again: the hard one is inherited.
+        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+        let current = Some(maximum.map_or(most, |maximum| most.min(maximum)));
+        prlimit(Some(pid), Resource::Nofile, Rlimit { current, maximum })?;
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@
 //!
 //! Times are microseconds; `?` stands for an answer that was lost. A name that an answer does not give is not judged.
 
+use super::names::COUNTS;
 use crate::support::Value;
 use std::fmt;
 
@@ -70,10 +71,8 @@ impl fmt::Display for Answer<'_> {
     }
 }
 
-const LINE: [&str; 5] = ["quantity", "captured", "released", "expired", "returned"];
-
 fn line(value: &Value) -> String {
-    let numbers: Vec<String> = LINE.iter().map(|name| value.number(name).unwrap_or_default().to_string()).collect();
+    let numbers: Vec<String> = COUNTS.iter().map(|name| value.number(name).unwrap_or_default().to_string()).collect();
     format!("{}:{}", value.field("sku").and_then(Value::text).unwrap_or_default(), numbers.join("/"))
 }
 
@@ -135,6 +134,6 @@ fn parse_lines_line(text: &str) -> Option<Value> {
     let (sku, numbers) = text.split_once(':')?;
     let numbers: Vec<i64> = numbers.split('/').map(|number| number.parse().ok()).collect::<Option<_>>()?;
     let mut entries = vec![("sku".to_owned(), Value::Text(sku.to_owned()))];
-    entries.extend(LINE.iter().zip(numbers).map(|(name, number)| ((*name).to_owned(), Value::Integer(number))));
+    entries.extend(COUNTS.iter().zip(numbers).map(|(name, number)| ((*name).to_owned(), Value::Integer(number))));
     Some(Value::Map(entries))
 }

@@ -1,8 +1,9 @@
 //! Linearizability: whether what concurrent clients were answered, a kill in their midst included, could have come of
 //! one command after the other, each at some moment between its sending and its answer.
 //!
-//! `record` makes a history against the real binary, `judge` judges one, `trial` does both. The judgement knows what was sent, what came
-//! back and when, and nothing else; `model` says what the contract makes of a command, written from the contract alone.
+//! `record` makes a history against the real binary, `judge` judges one, `trial` does both. The judgement knows what was
+//! sent, what came back and when, and nothing else; `model` says what the contract makes of a command, written from the
+//! contract alone.
 //! What was lost with a connection may have happened at any later time, or never. The end of a reservation is a step of
 //! its own that may happen at any time from its `expires_at` on. The sequences in the answers only say in which order
 //! to try, so that a right history is judged in one pass; a history whose sequences contradict the order of time is

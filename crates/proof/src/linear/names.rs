@@ -86,8 +86,7 @@ pub(super) enum Said {
     Fields(Box<Fields>),
 }
 
-pub(super) const FIGURES: [&str; 7] =
-    ["on_hand", "reserved", "available", "received", "removed", "returned", "captured"];
+const FIGURES: [&str; 7] = ["on_hand", "reserved", "available", "received", "removed", "returned", "captured"];
 pub(super) const COUNTS: [&str; 5] = ["quantity", "captured", "released", "expired", "returned"];
 
 impl Book {

@@ -4,7 +4,9 @@
 //!
 //! From a seed alone. Never here: clocks, sockets.
 
-pub(super) const GROUPS: u64 = 3;
+use sumun_auditor::generate::Random;
+
+const GROUPS: u64 = 3;
 const SKUS: [&str; 2] = ["a", "b"];
 /// So many ids are in use at a time; they move on with a client's progress.
 const IDS: u64 = 5;
@@ -15,32 +17,6 @@ const LIMIT: u64 = 12;
 const STOCK: u64 = 30;
 const PIPELINE_MAX: u64 = 4;
 const LONG_MS: u64 = 3_600_000;
-
-/// SplitMix64.
-#[derive(Clone, Debug)]
-pub(super) struct Random(u64);
-
-impl Random {
-    pub(super) fn new(seed: u64) -> Random {
-        Random(seed)
-    }
-
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub(super) fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    fn percent(&mut self, of: u64) -> bool {
-        self.below(100) < of
-    }
-}
 
 /// What must be there before the clients come, a group a pipeline.
 pub(super) fn stock() -> Vec<Vec<String>> {
@@ -64,7 +40,7 @@ pub(super) fn reads(operations: u64) -> Vec<Vec<String>> {
 /// One client's next commands, sent together: `done` of its operations are behind it.
 pub(super) fn pipeline(random: &mut Random, done: u64, left: u64, short_lives: bool) -> Vec<String> {
     let group = random.below(GROUPS);
-    let count = if random.percent(60) { 1 } else { 2 + random.below(PIPELINE_MAX - 1) };
+    let count = if random.chance(60) { 1 } else { 2 + random.below(PIPELINE_MAX - 1) };
     (0..count.min(left)).map(|n| command(random, group, done + n, short_lives)).collect()
 }
 
@@ -79,8 +55,8 @@ fn command(random: &mut Random, group: u64, done: u64, short_lives: bool) -> Str
         63..69 => part(random, "RELEASE", group, id),
         69..71 => format!("RETURN {name} ID whole"),
         71..76 => part(random, "RETURN", group, id),
-        76..81 => format!("EXTEND {name} {}", ttl_ms(random, short_lives && random.clone().percent(70))),
-        81..91 => format!("ITEM {group}{}", SKUS[usize::from(random.percent(50))]),
+        76..81 => format!("EXTEND {name} {}", ttl_ms(random, short_lives && random.clone().chance(70))),
+        81..91 => format!("ITEM {group}{}", SKUS[usize::from(random.chance(50))]),
         91..98 => format!("RESERVATION {name}"),
         _ => receive(random, group, id),
     }
@@ -93,17 +69,17 @@ fn ttl_ms(random: &mut Random, short: bool) -> u64 {
 fn reserve(random: &mut Random, group: u64, id: u64, short_lives: bool) -> String {
     let mut fixed = Random::new(group << 32 | id);
     let ttl = ttl_ms(random, short_lives && id.is_multiple_of(2));
-    let content = if random.percent(12) { &mut *random } else { &mut fixed };
+    let content = if random.chance(12) { &mut *random } else { &mut fixed };
     let mut lines = vec![("a", 1 + content.below(4)), ("b", 1 + content.below(3))];
     match content.below(3) {
         0 => {}
         1 => lines.truncate(1),
         _ => drop(lines.remove(0)),
     }
-    let capture = if content.percent(15) { " CAPTURE" } else { "" };
+    let capture = if content.chance(15) { " CAPTURE" } else { "" };
     let holder = (id / 10 + content.below(2)) % HOLDERS;
     // Lines are a multiset: their order is no other content.
-    if random.percent(50) {
+    if random.chance(50) {
         lines.reverse();
     }
     let lines: Vec<String> = lines.iter().map(|(sku, quantity)| format!("{group}{sku} {quantity}")).collect();
@@ -113,7 +89,7 @@ fn reserve(random: &mut Random, group: u64, id: u64, short_lives: bool) -> Strin
 fn part(random: &mut Random, verb: &str, group: u64, id: u64) -> String {
     let part = random.below(PARTS);
     let mut fixed = Random::new(part << 48 | group << 32 | id);
-    let content = if random.percent(12) { random } else { &mut fixed };
+    let content = if random.chance(12) { random } else { &mut fixed };
     let lines = match content.below(5) {
         0 => format!("2 {group}a 1 {group}b 1"),
         1 => format!("1 {group}a 2"),
@@ -124,7 +100,7 @@ fn part(random: &mut Random, verb: &str, group: u64, id: u64) -> String {
 }
 
 fn receive(random: &mut Random, group: u64, id: u64) -> String {
-    let sku = SKUS[usize::from(random.percent(50))];
-    let quantity = if random.percent(12) { 1 + random.below(4) } else { 2 + id % 4 };
+    let sku = SKUS[usize::from(random.chance(50))];
+    let quantity = if random.chance(12) { 1 + random.below(4) } else { 2 + id % 4 };
     format!("RECEIVE {group}{sku} {quantity} ID m{id}")
 }

@@ -2,7 +2,7 @@
 //! a restart on the same data, and at the end a look at everything.
 
 use super::history::{History, Operation};
-use super::plan::{self, Random};
+use super::plan;
 use crate::support::resp::encoded;
 use crate::support::{Connection, Scratch, Server, Setup, Value, clock};
 use std::collections::BTreeMap;
@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
+use sumun_auditor::generate::Random;
 
 /// Longer than any restart.
 const PATIENCE: Duration = Duration::from_secs(90);

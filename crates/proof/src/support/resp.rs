@@ -53,11 +53,6 @@ impl Connection {
         self.reader.get_ref()
     }
 
-    /// Whether a reply, or a part of one, has been read already and waits here.
-    pub fn has_buffered(&self) -> bool {
-        !self.reader.buffer().is_empty()
-    }
-
     pub fn read(&mut self) -> io::Result<Value> {
         let mut line = String::new();
         if self.reader.read_line(&mut line)? == 0 {

@@ -2,6 +2,7 @@
 //! beside the data. Dropping it kills it, by its pid.
 
 use super::{Connection, binary, clock};
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
@@ -93,11 +94,7 @@ impl Server {
 
     /// SIGTERM, then its exit.
     pub fn terminate(&mut self) -> Result<ExitStatus, String> {
-        let pid = libc::pid_t::try_from(self.child.id()).map_err(|error| error.to_string())?;
-        // SAFETY: the call takes no pointers, and the pid is a child's that was not waited for.
-        if unsafe { libc::kill(pid, libc::SIGTERM) } != 0 {
-            return Err(format!("no SIGTERM: {}", io::Error::last_os_error()));
-        }
+        kill_process(Pid::from_child(&self.child), Signal::TERM).map_err(|error| format!("no SIGTERM: {error}"))?;
         self.exit(EXIT_MS_MAX).ok_or_else(|| format!("no exit within {EXIT_MS_MAX} ms"))
     }
 
@@ -124,6 +121,11 @@ pub fn words(data: &Path) -> String {
     const BYTES_MAX: usize = 8 << 10;
     let said = fs::read(words_path(data)).unwrap_or_default();
     String::from_utf8_lossy(&said[said.len().saturating_sub(BYTES_MAX)..]).into_owned()
+}
+
+/// What failed on this data, where, and what its server said.
+pub(crate) fn with_words(at: &str, why: &str, data: &Path) -> String {
+    format!("{at}: {why}\nthe server said: {}", words(data))
 }
 
 fn wait_until_ready(child: &mut Child) -> Option<String> {
