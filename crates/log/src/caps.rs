@@ -18,6 +18,8 @@ pub const INDEX_STRIDE_BYTES: u64 = 1 << 20;
 pub const CHORES_PER_JOB_MAX: usize = 64;
 /// Attempts of a reader beside a running server to get past a frame that was being written when it looked.
 pub const READER_ATTEMPTS_MAX: usize = 64;
+/// Segments that a reader beside a running server holds open: what is trimmed while it reads are the oldest.
+pub const READER_HELD_MAX: usize = 512;
 /// The largest number of a segment, and the largest epoch: one beyond is damage, and what counts on from there never overflows.
 pub const COUNT_MAX: u64 = 1 << 62;
 /// The largest offset at which a segment may end; all of a log's together can be added up.

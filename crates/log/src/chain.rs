@@ -2,12 +2,13 @@
 //! LOG-2: a frame that does not follow the one before is damage, with its place, never skipped.
 //! Never here: writing, locks, what lies behind the end.
 
-use crate::disk::{Disk, Open};
+use crate::disk::{Disk, File, Open};
 use crate::frame::{Flaw, Kind};
 use crate::scan::{self, Source};
 use crate::segment::{End, FRAMES_BEGIN, Header, segment_name};
 use crate::{Bounds, Frame, Position, ReadError};
 use std::collections::VecDeque;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -25,6 +26,8 @@ pub(crate) struct Chain {
     dir: PathBuf,
     segments: VecDeque<Segment>,
     bytes: u64,
+    /// Files of the oldest segments: whoever else trims the log takes their names, not what is in them.
+    held: Vec<Arc<dyn File>>,
     /// The file that was read last.
     open: Option<(u64, Source)>,
     /// Where the last read ended: the next one there can be checked against it.
@@ -34,7 +37,19 @@ pub(crate) struct Chain {
 impl Chain {
     pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf, segments: VecDeque<Segment>) -> Chain {
         let bytes = segments.iter().map(|segment| segment.end.offset).sum();
-        Chain { disk, dir, segments, bytes, open: None, followed: None }
+        Chain { disk, dir, segments, bytes, held: Vec::new(), open: None, followed: None }
+    }
+
+    /// Keeps the oldest segments readable whatever becomes of their names, so many or as many as may be open at once.
+    pub(crate) fn hold(&mut self, most: usize) -> io::Result<()> {
+        for segment in self.segments.iter().take(most) {
+            match self.disk.open(&self.dir.join(segment_name(segment.header.number)), Open::Read) {
+                Ok(file) => self.held.push(file),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
+                Err(_) => return Ok(()),
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn end(&self) -> End {
@@ -191,8 +206,11 @@ impl Chain {
         let segment = &self.segments[index];
         let number = segment.header.number;
         if self.open.as_ref().is_none_or(|(open, _)| *open != number) {
-            let path = self.dir.join(segment_name(number));
-            let mut source = Source::open(&*self.disk, &path, Open::Read)?;
+            let path = || self.dir.join(segment_name(number));
+            let mut source = match self.held.get(index) {
+                Some(file) => Source::of(Arc::clone(file))?,
+                None => Source::open(&*self.disk, &path(), Open::Read)?,
+            };
             // The header is read again with the frames, and must be what the chain was made from.
             match source.header()? {
                 Ok(header) if header == segment.header => {}

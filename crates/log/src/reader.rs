@@ -1,5 +1,6 @@
 //! Reading a log that is not ours to write: a stopped server's, or a running one's. Takes no lock, writes nothing, cuts nothing.
 //! Beside a running server a frame is known durable when the server says so, or when a later one follows it.
+//! What the server trims meanwhile stays readable, since its files are held open (the oldest `READER_HELD_MAX`).
 //! Never here: following a log that grows; a reader sees the log as it was when it was opened.
 
 use crate::chain::Chain;
@@ -47,7 +48,13 @@ impl Reader {
                 Ok(found) => {
                     let Some(id) = found.id() else { return Ok(None) };
                     let Found { segments, closed, torn, epoch, .. } = found;
-                    let chain = Chain::new(Arc::clone(disk), dir, segments);
+                    let mut chain = Chain::new(Arc::clone(disk), dir.clone(), segments);
+                    match if running { chain.hold(caps::READER_HELD_MAX) } else { Ok(()) } {
+                        // It left since it was looked at.
+                        Err(_) if attempt < caps::READER_ATTEMPTS_MAX => continue,
+                        Err(error) => return Err(ReadError::from(error).into()),
+                        Ok(()) => {}
+                    }
                     return Ok(Some(Reader { id, epoch, chain, clean: closed, running, torn }));
                 }
             }

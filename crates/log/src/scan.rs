@@ -23,7 +23,10 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn open(disk: &dyn Disk, path: &Path, how: Open) -> io::Result<Source> {
-        let file = disk.open(path, how)?;
+        Source::of(disk.open(path, how)?)
+    }
+
+    pub(crate) fn of(file: Arc<dyn File>) -> io::Result<Source> {
         let limit = file.length()?;
         Ok(Source { file, limit, pages: Pages::new(WINDOW_BYTES), at: 0, filled: 0 })
     }

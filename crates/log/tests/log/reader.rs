@@ -117,17 +117,23 @@ fn damage_beside_a_running_server_is_found() {
 }
 
 #[test]
-fn a_segment_that_leaves_under_a_reader_is_an_error_of_reading() {
+fn what_is_trimmed_under_a_reader_stays_readable_and_a_new_reader_begins_behind_it() {
     let disk = FaultyDisk::new(1);
-    drop(open(&disk));
     let (mut log, _) = open(&disk);
-    append(&mut log, b"x");
-    let mut reader = known(&disk);
-    log.trim(log.bounds().end);
+    for n in 0..60 {
+        append(&mut log, format!("{n} {}", "x".repeat(900)).as_bytes());
+        log.tend();
+    }
+    let end = log.bounds().end;
+    assert!(end.segment > 3);
+    let mut old = reader(&disk, ReaderEnd::Given(end)).unwrap().unwrap();
+    log.trim(end);
     log.tend();
-    let from = reader.bounds().first_position;
-    assert_eq!(reader.read(from, &mut Vec::new()).unwrap(), None, "an empty segment is passed by");
-    let mut whole = known(&disk);
-    assert_eq!(whole.bounds().first_position.segment, 2);
-    assert!(texts(&mut whole).is_empty());
+    let mut new = reader(&disk, ReaderEnd::Given(end)).unwrap().unwrap();
+    assert!(new.bounds().first > 40);
+    let left = texts(&mut new);
+    assert_eq!(left, texts(&mut log));
+    let all = texts(&mut old);
+    assert_eq!((all.len(), &all[60 - left.len()..]), (60, &left[..]));
+    assert_eq!(old.find(1).unwrap(), old.bounds().first_position);
 }
