@@ -59,10 +59,16 @@ pub const STAGE_RECORDS: u32 = 256;
 pub const STAGE_BYTES: usize = 512 * 1024;
 /// Chunks that wait for the log or the store before nothing more is staged.
 pub const WRITES_MAX: usize = 4;
-/// Between two chunks, unless the last one was full: what changes again meanwhile is written once.
+/// Between two chunks, unless the last one was full.
 pub const STORE_PAUSE_MS: u64 = 20;
 /// How long a store that failed is left alone before it is opened again.
 pub const STORE_RETRY_MS: u64 = 500;
+/// The same after it has failed again and again.
+pub const STORE_RETRY_MS_MAX: u64 = 8_000;
+/// How long nothing may come of the reads that commands wait for, before those are refused as overloaded, and what they
+/// are told to wait.
+pub const READ_WAIT_MS: u64 = 2_000;
+pub const READ_RETRY_MS: u32 = 500;
 /// Records that are being read at once.
 pub const READS_MAX: usize = 4_096;
 /// Records that are being read, past which nothing is read ahead: a command's read waits for those before it.

@@ -14,14 +14,15 @@ mod batches;
 
 use crate::caps::{
     BATCH_BYTES_MAX, CLOCK_DRIFT_MS, DRIFT_LOOK_MS, EVICT_TENTHS, IDLE_EVENT_MS, LOAD_WAIT_MS, MEMORY_TENTHS,
-    REOPEN_MS, ROOM_BYTES, STEP_BYTES,
+    READ_RETRY_MS, REOPEN_MS, ROOM_BYTES, STEP_BYTES,
 };
 use crate::commit::Policy;
 use crate::env::Env;
-use crate::keeper::{Keeper, Kept, Pressure, Shelves};
+use crate::keeper::{Keeper, Kept, Pressure, Shelves, Tending};
 use crate::lag::{self, Lag};
 use crate::load::Load;
 use crate::notice::{Notice, Notices};
+use crate::patience::Patience;
 use crate::shard::{Budget, Decided, ExecAborted, ExecDone, Shard};
 use crate::start::{Opened, Opener, Options, StartError};
 use crate::stats::Stats;
@@ -99,6 +100,7 @@ pub struct Engine {
     /// All events up to here are durable.
     durable: u64,
     arrivals: u64,
+    patience: Patience,
 }
 
 impl Engine {
@@ -148,6 +150,7 @@ impl Engine {
             drift_at_ms: 0,
             durable: 0,
             arrivals: 0,
+            patience: Patience::default(),
         };
         engine.adopt(log);
         Ok((engine, report))
@@ -358,7 +361,8 @@ impl Engine {
         self.no_room_at_ms = read_only.is_some().then_some(now);
         self.budget = match &read_only {
             Some(_) => Budget::ReadOnly,
-            None => memory_budget(self.shard.state().bytes(), self.options.memory).max(self.lag_budget()),
+            None => memory_budget(self.shard.state().bytes(), self.options.memory)
+                .max(lag::budget(self.ahead_of_store(), self.lag_max())),
         };
         match (&self.no_room, &read_only) {
             (None, Some(why)) => self.notices.push(Notice::NoRoom { why: why.clone() }),
@@ -368,10 +372,12 @@ impl Engine {
         self.no_room = read_only;
     }
 
-    /// What the store is behind.
-    fn lag_budget(&self) -> Budget {
-        let ahead = self.shard.state().sequence().saturating_sub(self.keeper.saved());
-        lag::budget(ahead, self.lag.events_max(self.stats.events, self.stats.batch_bytes))
+    /// Events that the store does not hold, and how many these may be.
+    fn ahead_of_store(&self) -> u64 {
+        self.shard.state().sequence().saturating_sub(self.keeper.saved())
+    }
+    fn lag_max(&self) -> u64 {
+        self.lag.events_max(self.stats.events, self.stats.batch_bytes)
     }
 
     /// Whether the open step takes no more: what is left waits for the next.
@@ -388,10 +394,14 @@ impl Engine {
                 Handled::Answer(answer)
             }
             Decided::Later => Handled::Later,
-            Decided::Missing => {
-                self.fetch();
-                Handled::Reading
-            }
+            Decided::Missing => match self.fetch() {
+                Ok(()) => Handled::Reading,
+                Err(refusal) => {
+                    let answer = Answer::Refused(refusal);
+                    self.note(&answer);
+                    Handled::Answer(answer)
+                }
+            },
         }
     }
 
@@ -412,11 +422,16 @@ impl Engine {
         &self.shard
     }
 
-    fn fetch(&mut self) {
+    /// Has what is missing read. `Err`: the store has not answered for so long that the command is refused.
+    fn fetch(&mut self) -> Result<(), Refusal> {
         let missing = std::mem::take(self.shard.missing());
         self.keeper.ask(missing);
-        // The next decision's buffer is warm again.
         self.stats.fetched = self.keeper.kept().reads;
+        if self.patience.is_over() {
+            return Err(Refusal::overloaded(READ_RETRY_MS));
+        }
+        self.patience.wait(self.shard.now());
+        Ok(())
     }
 
     pub fn exec(&mut self, commands: &[Command<'_>], answers: &mut Vec<Answer>) -> Exec {
@@ -430,10 +445,13 @@ impl Engine {
                 Exec::Refused(refusal)
             }
             ExecDone::Aborted(why) => Exec::Aborted(why),
-            ExecDone::Missing => {
-                self.fetch();
-                Exec::Reading
-            }
+            ExecDone::Missing => match self.fetch() {
+                Ok(()) => Exec::Reading,
+                Err(refusal) => {
+                    self.note(&Answer::Refused(refusal.clone()));
+                    Exec::Refused(refusal)
+                }
+            },
         }
     }
 
@@ -461,10 +479,17 @@ impl Engine {
         if self.is_ready() {
             self.hear_store()?;
             let now = self.env.now_ms();
-            let retention_ms = self.options.retention_ms;
-            let state = self.shard.state_mut();
+            let state = self.shard.state();
             let pressure = pressure(state.bytes(), self.options.memory);
-            self.keeper.tend(state, self.durable, now, retention_ms, pressure);
+            let hurries = pressure > Pressure::None || self.ahead_of_store() >= self.lag_max() / 4;
+            let tending = Tending {
+                now,
+                durable: self.durable,
+                retention_ms: self.options.retention_ms,
+                pressure,
+                after_ms: if hurries { 0 } else { self.options.stage_after_ms },
+            };
+            self.keeper.tend(self.shard.state_mut(), tending);
             if let Some(log) = &mut self.log {
                 let trimmed = self.trim.tend(&mut **log, self.keeper.saved(), now, self.options.log_retention_ms);
                 // What cannot be read now stays; whoever needs it will say why.
@@ -479,7 +504,10 @@ impl Engine {
         let now = self.env.now_ms();
         let heard = self.keeper.hear(self.shard.state_mut(), now);
         let arrived = heard.map_err(|error| StartError::Store(error.to_string()))?;
-        self.arrivals += u64::from(arrived);
+        if arrived {
+            self.patience.answered();
+        }
+        self.arrivals += u64::from(arrived || self.patience.ends(now));
         let trouble = self.keeper.kept().trouble.as_ref();
         if trouble.is_some() != self.is_trouble_said {
             self.is_trouble_said = trouble.is_some();
@@ -520,7 +548,8 @@ impl Engine {
             let hold = at.saturating_sub(self.env.ticks_ns());
             wait = Some(wait.map_or(hold, |wait| wait.min(hold)));
         }
-        if let Some(at) = self.keeper.next_at_ms(self.shard.state()) {
+        let tends = self.keeper.next_at_ms(self.shard.state());
+        if let Some(at) = tends.into_iter().chain(self.patience.ends_at_ms()).min() {
             let rest = at.saturating_sub(self.env.now_ms()) * 1_000_000;
             wait = Some(wait.map_or(rest, |wait| wait.min(rest)));
         }

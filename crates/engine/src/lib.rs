@@ -12,6 +12,7 @@ mod keeper;
 mod lag;
 mod load;
 mod notice;
+mod patience;
 mod shard;
 pub mod snapshot;
 mod start;

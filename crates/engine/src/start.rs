@@ -10,6 +10,8 @@ pub struct Options {
     pub memory: usize,
     pub retention_ms: u64,
     pub log_retention_ms: u64,
+    /// How long events wait before their records are staged for the store, while it is not far behind.
+    pub stage_after_ms: u64,
     /// Start although the clock is far behind the log.
     pub accept_clock: bool,
 }

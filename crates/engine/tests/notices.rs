@@ -66,8 +66,14 @@ fn open(disk: &FaultyDisk, store: &Twin, clock: &Clock) -> Engine {
         })?;
         Ok(Opened { log: Box::new(log), report })
     });
-    let options =
-        Options { shard: 0, memory: 1 << 30, retention_ms: DAY_MS, log_retention_ms: DAY_MS, accept_clock: false };
+    let options = Options {
+        shard: 0,
+        memory: 1 << 30,
+        retention_ms: DAY_MS,
+        log_retention_ms: DAY_MS,
+        stage_after_ms: 0,
+        accept_clock: false,
+    };
     let shelves = || Shelves::here(Box::new(store.clone()));
     Engine::open(options, Box::new(clock.clone()), opener, shelves).expect("it opens").0
 }

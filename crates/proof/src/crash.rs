@@ -25,8 +25,8 @@ const AGAIN_MAX: usize = 40;
 /// restart: what they ended stands in the store alone.
 const PAST_PER_LIFE: usize = 60;
 const PAST_MAX: usize = 40;
-/// A `--memory` at which records leave memory as soon as they may.
-pub(crate) const MEMORY_SMALL: &str = "1MiB";
+/// A `--memory` of which half is for records: they leave memory as soon as they may.
+const MEMORY_SMALL: &str = "2MiB";
 
 /// Kills so often, on as many data directories as it takes. Says what each kill came to.
 pub fn run(kills: u64, seed: u64, say: &mut dyn FnMut(&str)) -> Result<Figures, String> {
@@ -102,8 +102,7 @@ impl Series {
         if self.random.chance(30) {
             self.kill_while_it_starts()?;
         }
-        let small = self.random.chance(50).then(|| ["--memory".to_owned(), MEMORY_SMALL.to_owned()]);
-        self.setup.flags = small.into_iter().flatten().collect();
+        self.setup.flags = life_flags(&mut self.random, 70);
         self.server = Server::start(&self.setup)?;
         let again = self.audit.judge(&self.setup.data, &asked)?;
         let mut again = sample(&mut self.random, again, &asked);
@@ -182,6 +181,17 @@ impl Past {
             asked.iter().filter(|one| one.answers.is_some()).flat_map(|one| &one.commands).filter(named).collect();
         self.0.extend((0..PAST_PER_LIFE.min(known.len())).map(|_| (*random.pick(&known)).clone()));
     }
+}
+
+/// Hands over to the store at once, so that there is something in it when the end comes.
+pub(crate) const STORE_AT_ONCE: [&str; 2] = ["--store-delay", "0s"];
+
+/// Flags of one life: so many in a hundred hand over to the store at once; in every other records leave memory as soon as
+/// they may.
+pub(crate) fn life_flags(random: &mut Random, at_once: u64) -> Vec<String> {
+    let small = random.chance(50).then_some(["--memory", MEMORY_SMALL]);
+    let at_once = random.chance(at_once).then_some(STORE_AT_ONCE);
+    small.into_iter().chain(at_once).flatten().map(str::to_owned).collect()
 }
 
 /// All unknown ones, and some of the acknowledged.

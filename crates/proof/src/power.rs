@@ -7,7 +7,7 @@ pub mod cut;
 pub mod shim;
 
 use crate::audit::{Audit, Figures};
-use crate::crash::{MEMORY_SMALL, Past, open_items, sample};
+use crate::crash::{Past, STORE_AT_ONCE, life_flags, open_items, sample};
 use crate::load::{Asked, Board, DEPTHS};
 use crate::support::server::{Setup, verify, with_words, words};
 use crate::support::{Scratch, Server, clock};
@@ -46,6 +46,8 @@ enum Trouble {
     StoreFails(u32),
     /// All of the store's syncs fail when the power goes; the load goes on with what is in memory.
     StoreFailsAll,
+    /// The store's syncs do nothing: it has synced since.
+    StoreSwallows,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -171,7 +173,7 @@ struct Series {
 impl Series {
     fn start(scratch: &Scratch, seed: u64) -> Result<Series, String> {
         let shim = Shim::below(scratch.path()).map_err(|error| format!("cannot set up the shim: {error}"))?;
-        let setup = shim.setup();
+        let setup = Setup { flags: STORE_AT_ONCE.map(str::to_owned).to_vec(), ..shim.setup() };
         let server = Server::start(&setup)?;
         if shim.get(Word::Loaded)? != server.pid() {
             return Err("the server runs without the shim".to_owned());
@@ -222,10 +224,7 @@ impl Series {
         self.random = Random::new(self.name.wrapping_mul(1_000_003) ^ number);
         self.shim.set(Word::Aim, STORE)?;
         self.shim.set(Word::Swallow, 1)?;
-        let asked = self.load(number, Trouble::None)?;
-        if self.shim.get(Word::Swallowed)? == 0 {
-            return Err("the store synced nothing".to_owned());
-        }
+        let asked = self.load(number, Trouble::StoreSwallows)?;
         unkept.cut.add(cut(&self.shim, &mut self.random).map_err(|error| format!("cannot cut the power: {error}"))?);
         self.shim.set(Word::Aim, STORE)?;
         self.shim.set(Word::Swallow, 1)?;
@@ -245,9 +244,7 @@ impl Series {
     }
 
     fn start_and_judge(&mut self, asked: &[Asked]) -> Result<(), String> {
-        // Every other life lets records leave memory as soon as they may.
-        let small = self.random.chance(50).then(|| ["--memory".to_owned(), MEMORY_SMALL.to_owned()]);
-        self.setup.flags = small.into_iter().flatten().collect();
+        self.setup.flags = life_flags(&mut self.random, 100);
         self.server = Server::start(&self.setup)?;
         let again = self.audit.judge(&self.setup.data, asked)?;
         let mut again = sample(&mut self.random, again, asked);
@@ -294,6 +291,7 @@ impl Series {
         wait_for(answers)?;
         match trouble {
             Trouble::None => {}
+            Trouble::StoreSwallows => wait_until(Word::Swallowed, 1)?,
             Trouble::StoreHolds => {
                 self.shim.set(Word::Aim, STORE)?;
                 self.shim.set(Word::Hold, 1)?;

@@ -260,6 +260,7 @@ impl World {
             memory: usize::MAX,
             retention_ms: self.retention_ms,
             log_retention_ms: self.retention_ms,
+            stage_after_ms: [0, 0, 30, 3_000][self.random.below(4) as usize],
             accept_clock: false,
         };
         for attempt in 0.. {

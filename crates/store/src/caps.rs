@@ -27,3 +27,5 @@ pub(crate) const OPEN_FILES_MAX: usize = 256;
 pub(crate) const WORKERS: usize = 1;
 /// How much of a journal is held while it is checked.
 pub(crate) const WINDOW_BYTES: usize = 256 << 10;
+/// Free space on a disk that was full, from which on the store is opened again: what a recovery may write.
+pub const REOPEN_BYTES: u64 = 32 * 1024 * 1024;

@@ -5,8 +5,8 @@
 //! Never here: threads of its own (fjall has one), clocks.
 
 use crate::caps::{
-    CHUNK_BYTES_MAX, JOURNAL_BYTES_MAX, OPEN_FILES_MAX, SEALED_BUFFERS_MAX, SEALED_JOURNAL_BYTES_MAX, TABLES_MAX,
-    UNMERGED_RUNS_MAX, WAIT_MS, WAITS_MAX, WORKERS,
+    CHUNK_BYTES_MAX, JOURNAL_BYTES_MAX, OPEN_FILES_MAX, REOPEN_BYTES, SEALED_BUFFERS_MAX, SEALED_JOURNAL_BYTES_MAX,
+    TABLES_MAX, UNMERGED_RUNS_MAX, WAIT_MS, WAITS_MAX, WORKERS,
 };
 use crate::journal::{self, Checked, batch_bytes};
 use crate::keys::{OWN_ROW, given, stored};
@@ -44,6 +44,10 @@ pub struct FjallOpener {
 impl Opener for FjallOpener {
     fn open(&self) -> Result<Box<dyn Store>, StoreError> {
         Ok(Box::new(FjallStore::open(&self.dir, self.options)?))
+    }
+    fn has_room(&self) -> bool {
+        // What cannot be asked is tried.
+        rustix::fs::statvfs(&self.dir).map_or(true, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= REOPEN_BYTES)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The store: bytes by key in tables. What was synced survives power loss; what was written since does so in whole
 //! chunks, in the order they were written, up to some chunk.
-//! A store that has failed once refuses everything: it is dropped and opened again, and shows then what is durable.
+//! A store that has failed once takes nothing more: it is dropped and opened again. Its readers go on until then.
 //!
 //! Never here: what keys and values mean, clocks, randomness other than a twin's seed, retries.
 
@@ -60,6 +60,8 @@ pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 /// Opens a store, the first time and after each failure.
 pub trait Opener: Send {
     fn open(&self) -> Result<Box<dyn Store>, StoreError>;
+    /// Whether there is space enough for a store that failed for want of it to be opened again.
+    fn has_room(&self) -> bool;
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

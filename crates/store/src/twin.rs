@@ -111,6 +111,9 @@ impl Opener for Twin {
         disk.open = Some(number);
         Ok(Box::new(TwinStore { disk: self.clone(), number, failed: None }))
     }
+    fn has_room(&self) -> bool {
+        !self.disk().full
+    }
 }
 
 impl Disk {

@@ -63,6 +63,10 @@ pub(crate) const LOOK_BUFFER_BYTES: u64 = 32 << 20;
 /// A segment has to hold the largest batch, and to stay well below what a disk can lay out in a moment.
 pub(crate) const SEGMENT_BYTES_MIN: u64 = 4 << 20;
 pub(crate) const SEGMENT_BYTES_MAX: u64 = 4 << 30;
+/// The longest `store_delay`.
+pub(crate) const STORE_DELAY_MS_MAX: u64 = 60_000;
+/// Taken for `--memory` where nothing tells how much there is.
+pub(crate) const MEMORY_UNKNOWN_BYTES: u64 = 1 << 30;
 /// How long a running server may take to say where its log ends.
 pub(crate) const CONTROL_TIMEOUT: Duration = Duration::from_secs(5);
 

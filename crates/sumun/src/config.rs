@@ -2,13 +2,15 @@
 //! The environment is read in this file and nowhere else: clap reads the variables that are named here.
 //! Unknown keys of a file are refused with file, line and key.
 
-use crate::caps::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+use crate::caps::{MEMORY_UNKNOWN_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, STORE_DELAY_MS_MAX};
 use crate::failure::Failure;
+use crate::machine;
 use crate::units::{Bytes, Millis};
 use clap::Args;
 use serde::Deserialize;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// The documented defaults. Every key stands in it.
 pub(crate) const DEFAULT_FILE: &str = include_str!("sumun.toml");
@@ -24,6 +26,7 @@ pub(crate) struct Config {
     pub(crate) memory: Bytes,
     pub(crate) retention: Millis,
     pub(crate) log_retention: Millis,
+    pub(crate) store_delay: Millis,
     pub(crate) accept_clock: bool,
     pub(crate) grace: Millis,
     pub(crate) max_clients: u32,
@@ -43,15 +46,18 @@ pub(crate) struct Layer {
     /// Address for HTTP: accepted, but nothing listens there yet [default: 127.0.0.1:7080]
     #[arg(long, value_name = "ADDR", env = "SUMUN_HTTP", hide_env_values = true)]
     http: Option<String>,
-    /// What records may take in memory [default: 1GiB]
+    /// What records and the store may take in memory [default: half of the cgroup's or machine's]
     #[arg(long, value_name = "SIZE", env = "SUMUN_MEMORY", hide_env_values = true)]
-    memory: Option<Bytes>,
+    memory: Option<Given<Bytes>>,
     /// How long ids are remembered after their end [default: 30d]
     #[arg(long, value_name = "DURATION", env = "SUMUN_RETENTION", hide_env_values = true)]
     retention: Option<Millis>,
     /// How long the log is kept [default: as --retention]
     #[arg(long, value_name = "DURATION", env = "SUMUN_LOG_RETENTION", hide_env_values = true)]
-    log_retention: Option<LogRetention>,
+    log_retention: Option<Given<Millis>>,
+    /// How long a change may wait before it goes to the store [default: 500ms]
+    #[arg(long, value_name = "DURATION", env = "SUMUN_STORE_DELAY", hide_env_values = true)]
+    store_delay: Option<Millis>,
     /// Start although the clock is more than an hour behind the log [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(env = "SUMUN_ACCEPT_CLOCK", hide_env_values = true)]
@@ -67,21 +73,21 @@ pub(crate) struct Layer {
     segment: Option<Bytes>,
 }
 
-/// A duration, or empty: as long as `retention`.
+/// A value, or empty: what follows from something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) struct LogRetention(Option<Millis>);
+#[serde(try_from = "String", bound = "T: FromStr, T::Err: std::fmt::Display")]
+pub(crate) struct Given<T>(Option<T>);
 
-impl std::str::FromStr for LogRetention {
-    type Err = crate::units::UnitError;
-    fn from_str(text: &str) -> Result<LogRetention, Self::Err> {
-        if text.is_empty() { Ok(LogRetention(None)) } else { text.parse().map(|ms| LogRetention(Some(ms))) }
+impl<T: FromStr> FromStr for Given<T> {
+    type Err = T::Err;
+    fn from_str(text: &str) -> Result<Given<T>, T::Err> {
+        if text.is_empty() { Ok(Given(None)) } else { text.parse().map(|value| Given(Some(value))) }
     }
 }
 
-impl TryFrom<String> for LogRetention {
-    type Error = crate::units::UnitError;
-    fn try_from(text: String) -> Result<LogRetention, Self::Error> {
+impl<T: FromStr> TryFrom<String> for Given<T> {
+    type Error = T::Err;
+    fn try_from(text: String) -> Result<Given<T>, T::Err> {
         text.parse()
     }
 }
@@ -145,6 +151,7 @@ impl Layer {
             memory: self.memory.or(below.memory),
             retention: self.retention.or(below.retention),
             log_retention: self.log_retention.or(below.log_retention),
+            store_delay: self.store_delay.or(below.store_delay),
             accept_clock: self.accept_clock.or(below.accept_clock),
             grace: self.grace.or(below.grace),
             max_clients: self.max_clients.or(below.max_clients),
@@ -159,9 +166,10 @@ impl Layer {
             data: self.data.expect(whole),
             resp: address("resp", &self.resp.expect(whole))?,
             http: address("http", &self.http.expect(whole))?,
-            memory: self.memory.expect(whole),
+            memory: self.memory.expect(whole).0.unwrap_or_else(half_of_what_there_is),
             retention,
             log_retention: self.log_retention.expect(whole).0.unwrap_or(retention),
+            store_delay: self.store_delay.expect(whole),
             accept_clock: self.accept_clock.expect(whole),
             grace: self.grace.expect(whole),
             max_clients: self.max_clients.expect(whole),
@@ -177,12 +185,19 @@ impl Layer {
                 return Err(Failure::Usage(format!("`{key}` must be more than 0")));
             }
         }
+        if config.store_delay.0 > STORE_DELAY_MS_MAX {
+            return Err(Failure::Usage(format!("`store_delay` is at most {}", Millis(STORE_DELAY_MS_MAX))));
+        }
         if !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&config.segment.0) {
             let (least, most) = (Bytes(SEGMENT_BYTES_MIN), Bytes(SEGMENT_BYTES_MAX));
             return Err(Failure::Usage(format!("`segment` must be {least} to {most}, not {}", config.segment)));
         }
         Ok(config)
     }
+}
+
+fn half_of_what_there_is() -> Bytes {
+    Bytes(machine::memory().map_or(MEMORY_UNKNOWN_BYTES, |bytes| bytes / 2))
 }
 
 fn read(path: &Path) -> Result<Layer, Failure> {
@@ -262,7 +277,11 @@ mod tests {
         assert_eq!(command.get_arguments().count(), keys.len());
         for (key, value) in &keys {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let default = if value.is_empty() { "as --retention" } else { &value };
+            let default = match (key.as_str(), value.as_str()) {
+                ("memory", "") => "half of the cgroup's or machine's",
+                ("log_retention", "") => "as --retention",
+                (_, value) => value,
+            };
             assert!(help(key).contains(&format!("[default: {default}]")), "{key}: {}", help(key));
         }
     }
@@ -299,6 +318,6 @@ mod tests {
         let upper = parse("memory = \"2GiB\"", Path::new("a")).expect("valid");
         let lower = parse("memory = \"3GiB\"\ngrace = \"5s\"", Path::new("b")).expect("valid");
         let both = upper.over(lower);
-        assert_eq!((both.memory, both.grace), (Some(Bytes(2 << 30)), Some(Millis(5_000))));
+        assert_eq!((both.memory, both.grace), (Some(Given(Some(Bytes(2 << 30)))), Some(Millis(5_000))));
     }
 }

@@ -17,6 +17,7 @@ mod failure;
 mod findings;
 mod load;
 mod logfile;
+mod machine;
 mod operator;
 mod picture;
 mod prove;

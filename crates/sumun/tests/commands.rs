@@ -178,7 +178,9 @@ fn a_bad_variable_is_told_by_its_flag_and_a_mistyped_one_is_warned_of() {
 fn the_printed_configuration_is_one_that_is_taken() {
     let scratch = Scratch::new();
     let (file, _) = check(&["config"], &scratch.0, 0);
-    for key in "data resp http memory retention log_retention accept_clock grace max_clients segment".split(' ') {
+    for key in
+        "data resp http memory retention log_retention store_delay accept_clock grace max_clients segment".split(' ')
+    {
         assert!(file.lines().any(|line| line.starts_with(&format!("{key} = "))), "{key}");
         let (help, _) = check(&["serve", "--help"], &scratch.0, 0);
         assert!(help.contains(&format!("--{}", key.replace('_', "-"))), "{key} is a flag");

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -106,17 +107,18 @@ impl Shop {
         child.wait().expect("it ends");
     }
 
-    /// Waits until the store has what the log has: some 20 ms as a rule.
+    /// Waits until the store has what the log has, as the server says.
     fn until_saved(&mut self) {
-        for _ in 0..100 {
-            wait_ms(100);
-            self.stop("-TERM");
-            let store = self.verified();
-            let done = store["store"]["saved"] == store["last_sequence"];
-            self.start();
-            if done {
+        let (_, address) = self.server.as_ref().expect("a server runs");
+        let mut socket = TcpStream::connect(address).expect("it listens");
+        for _ in 0..1_000 {
+            socket.write_all(b"INFO everything\r\n").expect("sent");
+            let mut bytes = [0; 16_384];
+            let read = socket.read(&mut bytes).expect("answered");
+            if String::from_utf8_lossy(&bytes[..read]).contains("store_lag:0\r\n") {
                 return;
             }
+            wait_ms(20);
         }
         panic!("the store stays behind");
     }

@@ -3,6 +3,7 @@
 use super::{Engine, Phase};
 use crate::caps::STEP_BYTES;
 use crate::notice::Notice;
+use crate::patience::Patience;
 use crate::shard::Shard;
 use crate::trim::Trim;
 use sumun_log::{Batch, Place, Progress, ReadError};
@@ -92,6 +93,7 @@ impl Engine {
         self.shard = Shard::new(self.env.random(), self.options.retention_ms);
         self.keeper.drop_staged();
         self.trim = Trim::default();
+        self.patience = Patience::default();
         let until_ms = self.env.now_ms();
         self.phase = Phase::Waiting { until_ms };
         // Steps that were not proven never will be: the reactor closes whoever waits for them.

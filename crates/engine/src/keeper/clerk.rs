@@ -2,10 +2,10 @@
 //! simulations, in the loop when told to.
 //!
 //! A store that fails is dropped and opened again until it works; the chunk that failed is written again. The log goes
-//! on meanwhile.
+//! on meanwhile. One that failed for want of space stays until there is some: it can be read.
 
 use super::tables::{self, HASHES, HASHES_PREFIX, HEAD, OPEN};
-use crate::caps::{FILTER_BLOCK_HASHES, LOAD_BYTES, STORE_RETRY_MS};
+use crate::caps::{FILTER_BLOCK_HASHES, LOAD_BYTES, STORE_RETRY_MS, STORE_RETRY_MS_MAX};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -99,12 +99,20 @@ pub(crate) trait Desk: Send {
 struct Writer {
     opener: Box<dyn Opener>,
     store: Option<Box<dyn Store>>,
+    /// The store failed for want of space: it takes nothing more, and is kept for its readers until there is space.
+    is_full: bool,
     in_trouble: bool,
 }
 
 impl Writer {
     /// Tries once. On success the chunk is durable; a new reader when the store had to be opened again.
     fn try_write(&mut self, write: &Write) -> Result<Option<Box<dyn Reader>>, StoreError> {
+        if self.is_full && !self.opener.has_room() {
+            return Err(StoreError::Full { why: "there is still too little".to_owned() });
+        }
+        if std::mem::take(&mut self.is_full) {
+            self.store = None;
+        }
         let mut reader = None;
         if self.store.is_none() {
             let store = self.opener.open()?;
@@ -113,14 +121,18 @@ impl Writer {
         }
         let store = self.store.as_mut().expect("opened above");
         let result = store.write(&write.chunk).and_then(|()| store.sync());
-        if result.is_err() {
+        match &result {
+            Ok(()) => {}
+            Err(StoreError::Full { .. }) => self.is_full = true,
             // Dropped before it is opened again: it holds the lock.
-            self.store = None;
+            Err(_) => self.store = None,
         }
         result.map(|()| reader)
     }
+    /// For readers: a read has failed.
     fn reopen(&mut self) -> Result<Option<Box<dyn Reader>>, StoreError> {
         self.store = None;
+        self.is_full = false;
         let store = self.opener.open()?;
         let reader = store.reader();
         self.store = Some(store);
@@ -220,13 +232,17 @@ impl Beside {
         let reader = store.reader();
         let (say_too, wake_too, readers, reopen) = (say.clone(), Arc::clone(wake), asks.clone(), writes.clone());
         let wake = Arc::clone(wake);
-        let writer = Writer { opener, store: Some(store), in_trouble: false };
+        let writer = Writer { opener, store: Some(store), is_full: false, in_trouble: false };
         let stop = Arc::<AtomicBool>::default();
         let told = Arc::clone(&stop);
         crew.start("sumun-store", Box::new(move || write_all(writer, &to_write, &readers, &say, &*wake, &told)));
         crew.start("sumun-read", Box::new(move || read_all(reader, &to_read, &reopen, &say_too, &*wake_too)));
         Beside { writes, asks, done, stop }
     }
+}
+
+fn pause() {
+    crate::env::pause(Duration::from_millis(STORE_RETRY_MS));
 }
 
 /// Ends when the engine has gone.
@@ -239,6 +255,7 @@ fn write_all(
     stop: &AtomicBool,
 ) {
     while let Ok(message) = writes.recv() {
+        let mut pause_ms = STORE_RETRY_MS;
         while !stop.load(Ordering::Acquire) {
             let result = match &message {
                 ToWriter::Stop => return,
@@ -255,7 +272,12 @@ fn write_all(
                     break;
                 }
                 Ok(None) => break,
-                Err(error) if error.can_be_opened_again() => crate::env::pause(Duration::from_millis(STORE_RETRY_MS)),
+                Err(error) if error.can_be_opened_again() => {
+                    let pauses = pause_ms / STORE_RETRY_MS;
+                    (0..pauses).filter(|_| !stop.load(Ordering::Acquire)).for_each(|_| pause());
+                    // Opening reads the journal each time. To look for space costs nothing.
+                    pause_ms = if writer.is_full { STORE_RETRY_MS } else { (2 * pause_ms).min(STORE_RETRY_MS_MAX) };
+                }
                 Err(_) => return,
             }
         }
@@ -351,7 +373,7 @@ pub(crate) struct Here {
 impl Here {
     pub(crate) fn new(opener: Box<dyn Opener>, store: Box<dyn Store>) -> Here {
         let reader = Some(store.reader());
-        let writer = Writer { opener, store: Some(store), in_trouble: false };
+        let writer = Writer { opener, store: Some(store), is_full: false, in_trouble: false };
         Here { writer, reader, writes: VecDeque::new(), asks: VecDeque::new(), done: VecDeque::new(), turn: false }
     }
     fn write_one(&mut self) -> bool {

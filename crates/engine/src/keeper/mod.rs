@@ -7,8 +7,10 @@
 //! ```
 //! Cost on the loop: encoding a record, some 0.3 µs; bounded a call by `STAGE_RECORDS`.
 
+mod ages;
 mod ahead;
 mod clerk;
+mod generations;
 mod offline;
 mod tables;
 
@@ -18,9 +20,10 @@ pub(crate) use clerk::{Ask, Desk, Done, Told, What, Write};
 pub(crate) use tables::Head;
 
 use crate::caps::{
-    EVICT_SLOTS, GENERATION_MS_MIN, GENERATIONS, INSTALLS_PER_TEND, PIN_MS, READS_AHEAD_MAX, READS_MAX, STAGE_BYTES,
-    STAGE_RECORDS, STORE_PAUSE_MS, WRITES_MAX,
+    EVICT_SLOTS, INSTALLS_PER_TEND, PIN_MS, READS_AHEAD_MAX, READS_MAX, STAGE_BYTES, STAGE_RECORDS, STORE_PAUSE_MS,
+    WRITES_MAX,
 };
+use ages::Ages;
 use ahead::Ahead;
 use clerk::{Beside, Here};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -103,6 +106,18 @@ pub(crate) enum Pressure {
     High,
 }
 
+/// What `tend` goes by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tending {
+    pub(crate) now: u64,
+    /// All events up to here are durable.
+    pub(crate) durable: u64,
+    pub(crate) retention_ms: u64,
+    pub(crate) pressure: Pressure,
+    /// How long events wait to be staged.
+    pub(crate) after_ms: u64,
+}
+
 pub(crate) struct Keeper {
     desk: Box<dyn Desk>,
     pub(crate) head: Head,
@@ -115,7 +130,11 @@ pub(crate) struct Keeper {
     pins: VecDeque<(u64, Key)>,
     tail: Tail,
     ahead: Ahead,
-    pressure: Pressure,
+    ages: Ages,
+    /// As `tend` was last told.
+    by: Tending,
+    /// Whether the newest generation may hold something.
+    fills: bool,
     event: Event,
     life: u32,
     told: VecDeque<Told>,
@@ -139,7 +158,9 @@ impl Keeper {
             pins: VecDeque::new(),
             tail: Tail::default(),
             ahead: Ahead::new(),
-            pressure: Pressure::None,
+            ages: Ages::default(),
+            by: Tending { now: 0, durable: 0, retention_ms: u64::MAX, pressure: Pressure::None, after_ms: 0 },
+            fills: true,
             event: Event::default(),
             life: 0,
             told: VecDeque::new(),
@@ -177,6 +198,7 @@ impl Keeper {
         self.pins.clear();
         self.tail = Tail::default();
         self.ahead = Ahead::new();
+        self.ages = Ages::default();
         self.told.clear();
         self.leaving = None;
         self.life += 1;
@@ -190,6 +212,7 @@ impl Keeper {
     pub(crate) fn begin(&mut self, head: Head, fresh: bool, state: &mut State) {
         self.kept.saved = head.saved;
         self.head = head;
+        self.fills = true;
         let numbers: Vec<u32> = self.head.generations.iter().map(|(number, _)| *number).collect();
         if !fresh {
             state.begin_unfilled(&numbers);
@@ -274,7 +297,10 @@ impl Keeper {
     // What goes.
 
     /// Stages what changed, hands over what is durable, lets go of memory: a bounded piece of each.
-    pub(crate) fn tend(&mut self, state: &mut State, durable: u64, now: u64, retention_ms: u64, pressure: Pressure) {
+    pub(crate) fn tend(&mut self, state: &mut State, by: Tending) {
+        let Tending { now, durable, retention_ms, pressure, after_ms } = by;
+        self.by = by;
+        self.ages.note(state.sequence(), now, after_ms);
         self.unpin(state, now);
         self.turn_generations(state, now, retention_ms);
         self.stage(state, now);
@@ -289,7 +315,6 @@ impl Keeper {
             let next: Vec<Key> = self.tail.first.values().flatten().take(READS_AHEAD_MAX).cloned().collect();
             self.ask(next);
         }
-        self.pressure = pressure;
         if pressure >= Pressure::Some {
             state.evict(self.kept.saved, now, EVICT_SLOTS);
         }
@@ -301,11 +326,12 @@ impl Keeper {
 
     /// When `tend` has something to do that nothing will wake the loop for.
     pub(crate) fn next_at_ms(&self, state: &State) -> Option<u64> {
-        let idle = state.unsaved() == 0 || self.in_flight + self.sealed.len() >= WRITES_MAX;
-        let staging = (!idle).then_some(self.next_at_ms);
-        let may = self.pressure < Pressure::High && self.asked.len() < READS_AHEAD_MAX;
+        let is_due = self.staging.is_some() || state.saved_through() < self.ages.aged();
+        let staging = (is_due && !self.is_busy()).then_some(self.next_at_ms);
+        let due = self.ages.next_at_ms(state.sequence(), self.by.after_ms);
+        let may = self.by.pressure < Pressure::High && self.asked.len() < READS_AHEAD_MAX;
         let ahead = self.ahead.next_at_ms().filter(|_| may);
-        staging.into_iter().chain(ahead).min()
+        staging.into_iter().chain(due).chain(ahead).chain(self.turns_at_ms()).min()
     }
 
     fn unpin(&mut self, state: &mut State, now: u64) {
@@ -315,9 +341,13 @@ impl Keeper {
         }
     }
 
+    fn is_busy(&self) -> bool {
+        self.in_flight + self.sealed.len() >= WRITES_MAX
+    }
+
     fn stage(&mut self, state: &mut State, now: u64) {
-        let busy = self.in_flight + self.sealed.len() >= WRITES_MAX;
-        if self.staging.is_none() && (busy || now < self.next_at_ms || state.unsaved() == 0) {
+        let waits = now < self.next_at_ms || state.saved_through() >= self.ages.aged();
+        if self.staging.is_none() && (self.is_busy() || waits) {
             return;
         }
         let mut staging = self.staging.take().unwrap_or_else(|| {
@@ -326,7 +356,7 @@ impl Keeper {
         });
         let mut whole = false;
         for _ in 0..STAGE_RECORDS {
-            if staging.chunk.bytes() >= STAGE_BYTES {
+            if staging.chunk.bytes() >= STAGE_BYTES || state.saved_through() >= self.ages.aged() {
                 whole = true;
                 break;
             }
@@ -369,6 +399,7 @@ impl Keeper {
 
     fn seal(&mut self, mut staging: Staging, state: &State, now: u64) {
         let newest = state.sequence();
+        self.fills |= !staging.of_generation.is_empty();
         self.head.saved = self.saved_with(state).max(self.head.saved);
         self.head.newest = newest;
         self.head.chunk += 1;
@@ -376,39 +407,10 @@ impl Keeper {
         let turning = (staging.generation, &staging.of_generation[..]);
         tables::put_hashes(&mut staging.chunk, self.head.chunk, &staging.fixed, turning);
         self.head.put(&mut staging.chunk);
+        let is_full = staging.chunk.bytes() >= STAGE_BYTES;
         let write = Write { chunk: staging.chunk, saved: self.head.saved };
         self.sealed.push_back(Sealed { write, newest });
-        self.next_at_ms = now + STORE_PAUSE_MS;
-    }
-
-    /// Begins a generation when the last is wide enough; lets the oldest go when nothing in it is remembered.
-    fn turn_generations(&mut self, state: &mut State, now: u64, retention_ms: u64) {
-        if self.staging.is_some() {
-            return;
-        }
-        let wide = (retention_ms / GENERATIONS).max(GENERATION_MS_MIN);
-        let (number, began) = *self.head.generations.last().expect("a store has a generation");
-        if now >= began.saturating_add(wide) && state.unsaved() > 0 {
-            state.begin_generation(number + 1, true);
-            self.head.generations.push((number + 1, now));
-        }
-        // What stands in a generation was staged before the next one began.
-        let old = |(_, next_began): &(u32, u64)| next_began.saturating_add(retention_ms) <= now;
-        if !self.head.generations.get(1).is_some_and(old) {
-            return;
-        }
-        // A return of what stands in it may wait for the store: it has written the record anew before the old one goes.
-        let oldest = self.head.generations[0].0;
-        let (leaving, since) = *self.leaving.get_or_insert((oldest, state.sequence()));
-        if leaving == oldest && self.saved_with(state) >= since && self.in_flight + self.sealed.len() < WRITES_MAX {
-            self.leaving = None;
-            let (number, _) = self.head.generations.remove(0);
-            state.drop_generation(number);
-            let mut chunk = self.spare.pop().unwrap_or_default();
-            chunk.drop_table(tables::generation(number));
-            let staging = Staging { chunk, generation: self.head.generations[0].0, ..Staging::default() };
-            self.seal(staging, state, now);
-        }
+        self.next_at_ms = if is_full { now } else { now + STORE_PAUSE_MS };
     }
 }
 

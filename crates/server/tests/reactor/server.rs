@@ -96,6 +96,7 @@ pub(crate) fn engine(disk: &FaultyDisk, reactor: &Reactor, memory: usize) -> Eng
         memory,
         retention_ms: 30 * day_ms,
         log_retention_ms: 30 * day_ms,
+        stage_after_ms: 0,
         accept_clock: false,
     };
     Engine::open(options, Box::new(System::new()), opener, || shelves(reactor)).expect("the log opens").0

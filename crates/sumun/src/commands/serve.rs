@@ -49,9 +49,10 @@ pub(crate) fn run(arguments: &Serve) -> Result<(), Failure> {
     let opener = opener(&config, &mut env, Arc::clone(&waker));
     let options = sumun_engine::Options {
         shard: SHARD,
-        memory: usize::try_from(config.memory.0).unwrap_or(usize::MAX),
+        memory: usize::try_from(records_bytes(config.memory.0)).unwrap_or(usize::MAX),
         retention_ms: config.retention.0,
         log_retention_ms: config.log_retention.0,
+        stage_after_ms: config.store_delay.0,
         accept_clock: config.accept_clock,
     };
     // The lock on the directory comes with the log: whoever does not get it touches nothing that is another's.
@@ -95,6 +96,12 @@ fn serve(config: &Config, signals: Signals, engine: Engine, waker: &Waker) -> Re
         }
     }
     Ok(())
+}
+
+/// What the store leaves of the memory; half of it where that is little.
+fn records_bytes(memory: u64) -> u64 {
+    let store = store_options(memory);
+    memory.saturating_sub(store.cache_bytes + store.write_buffer_bytes).max(memory / 2)
 }
 
 /// The store's part of the memory: the rest is for records.
