@@ -2,6 +2,7 @@
 
 mod bounds;
 mod crash;
+mod figures;
 mod fuzz;
 mod linear;
 mod mutants;
@@ -32,6 +33,8 @@ enum Task {
     Linear(linear::Arguments),
     /// Fuzz what reads bytes from outside, guided by coverage
     Fuzz(fuzz::Arguments),
+    /// Measure on the released server what the store promises: memory, restart, storms, disk
+    Figures(figures::Arguments),
     /// Check the house rules: who may know whom, how files begin
     Tidy,
     /// Make mistakes on purpose and see that the proofs find each of them
@@ -46,6 +49,7 @@ fn main() -> anyhow::Result<()> {
         Task::Power(arguments) => power::run(&arguments),
         Task::Linear(arguments) => linear::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::Figures(arguments) => figures::run(&arguments),
         Task::Tidy => tidy::run(),
         Task::Mutants(arguments) => mutants::run(&arguments),
     }

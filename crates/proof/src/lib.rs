@@ -5,6 +5,7 @@
 pub mod audit;
 pub mod crash;
 pub mod crowd;
+pub mod figures;
 pub mod linear;
 pub mod load;
 pub mod power;
