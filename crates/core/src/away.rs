@@ -3,9 +3,9 @@
 //! Items and usages are never forgotten: one filter for both. What retention takes away (ended reservations, movements,
 //! lots without units) has a filter a generation, which leaves with it. A generation whose filter is not filled says
 //! *maybe*.
-//! Cost: 12 bits a key, one cache line or two a look, for each doubling of a filter since it began small.
+//! Cost: 12 to 48 bits a key; a look takes one cache line or two of each part of a filter, and it has few.
 
-use crate::caps::{FILTER_BITS, FILTER_HASHES, FILTER_KEYS_MIN};
+use crate::caps::{FILTER_BITS, FILTER_GROWTH, FILTER_HASHES, FILTER_KEYS_MIN};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
@@ -164,7 +164,7 @@ impl crate::state::State {
     }
 }
 
-/// Grows by a part of twice the size of all before it: nothing is hashed again.
+/// Grows by a part of some times the size of the last: nothing is hashed again.
 struct Filter {
     parts: Vec<BloomFilter>,
     /// Keys that the newest part still takes.
@@ -178,7 +178,7 @@ impl Filter {
     }
     fn insert(&mut self, hash: u64) {
         if self.room == 0 {
-            let keys = FILTER_KEYS_MIN << self.parts.len();
+            let keys = FILTER_KEYS_MIN * FILTER_GROWTH.pow(self.parts.len() as u32);
             self.parts.push(BloomFilter::with_num_bits(keys * FILTER_BITS).hashes(FILTER_HASHES));
             self.room = keys;
         }

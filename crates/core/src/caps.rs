@@ -17,8 +17,9 @@ pub const USAGE_BUCKETS_MERGE: usize = 32;
 pub const LOTS_LOOKED_THROUGH: usize = 16;
 /// Entries of the queue of unsaved records that are allocated at once.
 pub const UNSAVED_CHUNK: usize = 4_096;
-/// Keys that the first part of a filter takes; each further part takes twice as many.
+/// Keys that the first part of a filter takes; each further part takes so many times as many.
 pub const FILTER_KEYS_MIN: usize = 16_384;
+pub const FILTER_GROWTH: usize = 4;
 /// Bits a key of a filter, and hashes: one key in 300 that was never seen costs a read.
 pub const FILTER_BITS: usize = 12;
 pub const FILTER_HASHES: u32 = 8;
@@ -28,3 +29,7 @@ pub const BEGINS_RUN: usize = 65_536;
 pub const PAGE_HASHES_PER_LOOK: usize = 64;
 /// An item whose next lot ends within this time stays in memory: whoever reads ahead of ends reads so far ahead.
 pub const LOT_ENDS_AHEAD_MS: u64 = 60_000;
+/// Part of a table that one call passes while it lets go of what is seldom asked for again, and its bounds in slots.
+pub const RELIEF_PARTS: usize = 64;
+pub const RELIEF_SLOTS_MIN: usize = 64;
+pub const RELIEF_SLOTS_MAX: usize = 4_096;

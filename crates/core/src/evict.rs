@@ -1,11 +1,11 @@
 //! Records that leave memory and come back. A record that is not in memory is *missing*: deciding asks for it by key.
 //!
-//! What the store holds and nothing needs may leave: a hand passes over each table, some slots a step. What was looked
+//! What the store holds and nothing needs may leave: a hand passes over each table, some slots a step of each. What was looked
 //! at since it passed last stays once more. A slot that records in memory still point at stays, with its name and
 //! nothing else.
 //! Cost: a flag's look a slot that the hand passes.
 
-use crate::caps::LOT_ENDS_AHEAD_MS;
+use crate::caps::{LOT_ENDS_AHEAD_MS, RELIEF_PARTS, RELIEF_SLOTS_MAX, RELIEF_SLOTS_MIN};
 use crate::event::NONE;
 use crate::item::Item;
 use crate::lot::Lot;
@@ -20,50 +20,59 @@ use alloc::vec::Vec;
 use smallvec::SmallVec;
 use sumun_wire::{Name, State as Status};
 
-/// Where the hand stands in each table.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Hand {
-    table: u8,
-    slot: u32,
-}
-
 const HAND_TABLES: [Table; 5] = [Table::Reservation, Table::Movement, Table::Usage, Table::Lot, Table::Item];
 
+const RESERVATIONS: usize = 0;
+const MOVEMENTS: usize = 1;
+
+/// Where the hand stands in each table, as `HAND_TABLES` has them.
+pub(crate) type Hands = [u32; HAND_TABLES.len()];
+
 impl State {
-    /// Moves the hand over `slots` slots: what may leave, and was not looked at since the hand passed last, leaves.
+    /// Moves the hand over `slots` slots of each table: what may leave, and was not looked at since the hand passed last,
+    /// leaves. So a table that fills fast and is small does not wait for a large one.
     /// `saved` is the sequence up to which the store holds all events.
     pub fn evict(&mut self, saved: u64, now: u64, slots: u32) {
-        for _ in 0..slots {
-            let table = HAND_TABLES[self.hand.table as usize];
-            let end = match table {
-                Table::Item => self.items.end(),
-                Table::Lot => self.lots.end(),
-                Table::Reservation => self.reservations.end(),
-                Table::Movement => self.movements.end(),
-                Table::Usage => self.usages.end(),
-            };
-            if self.hand.slot >= end {
-                self.hand = Hand { table: (self.hand.table + 1) % HAND_TABLES.len() as u8, slot: 0 };
-                continue;
-            }
-            let slot = self.hand.slot;
-            self.hand.slot += 1;
+        (0..HAND_TABLES.len()).for_each(|hand| self.pass(hand, saved, now, slots));
+    }
+
+    /// Lets go of what is seldom asked for again, whether or not memory is short: movements, and ended reservations where
+    /// there are more than `ended_max`. Tables never shrink: what these once took would be lost to others.
+    pub fn relieve(&mut self, saved: u64, now: u64, ended_max: usize) {
+        let share = |len: usize| (len / RELIEF_PARTS).clamp(RELIEF_SLOTS_MIN, RELIEF_SLOTS_MAX) as u32;
+        self.pass(MOVEMENTS, saved, now, share(self.movements.len()));
+        if self.reservations.len() - self.open as usize > ended_max {
+            self.pass(RESERVATIONS, saved, now, share(self.reservations.len()));
+        }
+    }
+
+    /// A small table is passed once a call at most.
+    fn pass(&mut self, hand: usize, saved: u64, now: u64, slots: u32) {
+        let table = HAND_TABLES[hand];
+        let end = self.end_of(table);
+        for _ in 0..slots.min(end) {
+            let slot = if self.hands[hand] < end { self.hands[hand] } else { 0 };
+            self.hands[hand] = slot + 1;
             if self.may_leave(table, slot, saved, now) {
                 self.drop_record(table, slot);
             }
         }
     }
 
-    /// A record by number leaves memory, if it may: for whoever picks at random.
-    pub fn evict_any(&mut self, number: u64, saved: u64, now: u64) -> bool {
-        let table = HAND_TABLES[(number % HAND_TABLES.len() as u64) as usize];
-        let end = match table {
+    fn end_of(&self, table: Table) -> u32 {
+        match table {
             Table::Item => self.items.end(),
             Table::Lot => self.lots.end(),
             Table::Reservation => self.reservations.end(),
             Table::Movement => self.movements.end(),
             Table::Usage => self.usages.end(),
-        };
+        }
+    }
+
+    /// A record by number leaves memory, if it may: for whoever picks at random.
+    pub fn evict_any(&mut self, number: u64, saved: u64, now: u64) -> bool {
+        let table = HAND_TABLES[(number % HAND_TABLES.len() as u64) as usize];
+        let end = self.end_of(table);
         let slot = (number / HAND_TABLES.len() as u64 % u64::from(end.max(1))) as u32;
         let may = (0..2).any(|_| self.may_leave(table, slot, saved, now));
         if may {

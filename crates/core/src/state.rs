@@ -2,7 +2,7 @@
 
 use crate::away::Away;
 use crate::event::NONE;
-use crate::evict::Hand;
+use crate::evict::Hands;
 use crate::index::Index;
 use crate::item::Item;
 use crate::links::List;
@@ -45,7 +45,7 @@ pub struct State {
     /// What is known of records that are not in memory.
     pub(crate) away: Away,
     pub(crate) unsaved: Unsaved,
-    pub(crate) hand: Hand,
+    pub(crate) hands: Hands,
     pub(crate) retention_ms: u64,
     pub(crate) sequence: u64,
     pub(crate) time: u64,
@@ -128,7 +128,7 @@ impl State {
             lot_ends: BTreeSet::new(),
             away: Away::new(),
             unsaved: Unsaved::new(),
-            hand: Hand::default(),
+            hands: Hands::default(),
             retention_ms,
             sequence: 0,
             time: 0,

@@ -83,10 +83,13 @@ pub const ENDS_PAGE: usize = 1_024;
 pub const INSTALLS_PER_TEND: u32 = 512;
 /// How long a record that was read stays for the command that asked for it.
 pub const PIN_MS: u64 = 1_000;
-/// Slots that the hand passes a call while memory is short.
+/// Slots of each table that the hand passes a call while memory is short.
 pub const EVICT_SLOTS: u32 = 512;
+/// Part of the memory budget that ended reservations take before they leave, and about what one takes.
+pub const ENDED_MEMORY_PART: usize = 8;
+pub const ENDED_BYTES: usize = 150;
 /// Part of the memory budget, in tenths, past which what the store holds leaves memory.
-pub const EVICT_TENTHS: usize = 8;
+pub const EVICT_TENTHS: usize = 7;
 /// Generations that a retention is cut into, and the least that one is wide.
 pub const GENERATIONS: u64 = 16;
 pub const GENERATION_MS_MIN: u64 = 60_000;

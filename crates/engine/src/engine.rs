@@ -13,8 +13,8 @@
 mod batches;
 
 use crate::caps::{
-    BATCH_BYTES_MAX, CLOCK_DRIFT_MS, DRIFT_LOOK_MS, EVICT_TENTHS, IDLE_EVENT_MS, LOAD_WAIT_MS, MEMORY_TENTHS,
-    READ_RETRY_MS, REOPEN_MS, ROOM_BYTES, STEP_BYTES,
+    BATCH_BYTES_MAX, CLOCK_DRIFT_MS, DRIFT_LOOK_MS, ENDED_BYTES, ENDED_MEMORY_PART, EVICT_TENTHS, IDLE_EVENT_MS,
+    LOAD_WAIT_MS, MEMORY_TENTHS, READ_RETRY_MS, REOPEN_MS, ROOM_BYTES, STEP_BYTES,
 };
 use crate::commit::Policy;
 use crate::env::Env;
@@ -74,6 +74,7 @@ pub struct Engine {
     pub(crate) stats: Stats,
     budget: Budget,
     ends_allowed: bool,
+    ends_pause: bool,
     no_room_at_ms: Option<u64>,
     no_room: Option<String>,
     spare: Vec<u8>,
@@ -129,6 +130,7 @@ impl Engine {
             stats: Stats::default(),
             budget: Budget::Open,
             ends_allowed: true,
+            ends_pause: false,
             no_room_at_ms: None,
             no_room: None,
             spare: Vec::new(),
@@ -312,7 +314,9 @@ impl Engine {
             self.write_log(EventKind::LogOpened);
         }
         let due = self.shard.next_end().filter(|at| *at <= self.shard.now());
-        if due.is_some() {
+        // A start writes all of them before anybody is served.
+        self.ends_pause = self.is_ready() && lag::ends_pause(self.ahead_of_store(), self.lag_max());
+        if due.is_some() && !self.ends_pause {
             self.end_due();
         }
         if self.shard.now() >= self.shard.state().time() + IDLE_EVENT_MS {
@@ -488,6 +492,7 @@ impl Engine {
                 retention_ms: self.options.retention_ms,
                 pressure,
                 after_ms: if hurries { 0 } else { self.options.stage_after_ms },
+                ended_max: self.options.memory / ENDED_MEMORY_PART / ENDED_BYTES,
             };
             self.keeper.tend(self.shard.state_mut(), tending);
             if let Some(log) = &mut self.log {
@@ -541,7 +546,8 @@ impl Engine {
             return Some(self.load_wait_ms() * 1_000_000);
         }
         let mut wait: Option<u64> = None;
-        if let Some(at) = self.shard.next_end().filter(|_| self.ends_allowed) {
+        // What pauses goes on when the store has caught up, and says so.
+        if let Some(at) = self.shard.next_end().filter(|_| self.ends_allowed && !self.ends_pause) {
             wait = Some(at.saturating_sub(self.env.now_ms()) * 1_000_000);
         }
         if let Some(at) = self.policy.deadline_ns().filter(|_| !self.outstanding && self.shard.pending().is_some()) {

@@ -41,6 +41,11 @@ pub(crate) const fn budget(ahead: u64, most: u64) -> Budget {
     }
 }
 
+/// Whether ends of what nobody names wait: many at once would else use up what others may write.
+pub(crate) const fn ends_pause(ahead: u64, most: u64) -> bool {
+    ahead >= most / 2
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +70,6 @@ mod tests {
             use Budget::{Full, Open, Overloaded};
             [Open, Open, Overloaded, Overloaded, Full]
         });
+        assert!(ends_pause(50, 100) && !ends_pause(49, 100), "and ends of what nobody names leave others their half");
     }
 }

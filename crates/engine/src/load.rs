@@ -136,12 +136,16 @@ fn begin(engine: &mut Engine, head: Option<&[u8]>) -> Result<(), StartError> {
 }
 
 fn open(engine: &mut Engine, values: &[Vec<u8>], next: Option<Vec<u8>>) -> Result<Stage, StartError> {
+    // The next page is read while this one is installed.
+    let is_last = next.is_none();
+    if next.is_some() {
+        engine.keeper.tell(What::Open { from: next });
+    }
     for value in values {
         let record = decode_record(value).map_err(|error| StartError::Store(error.to_string()))?;
         engine.shard.state_mut().install_open(&record);
     }
-    if next.is_some() {
-        engine.keeper.tell(What::Open { from: next });
+    if !is_last {
         return Ok(Stage::Open);
     }
     let first = engine.shard.state().sequence() + 1;

@@ -56,7 +56,8 @@ pub(crate) const STORE_MEMORY_PART: u64 = 16;
 pub(crate) const STORE_CACHE_BYTES_MIN: u64 = 8 << 20;
 pub(crate) const STORE_CACHE_BYTES_MAX: u64 = 512 << 20;
 pub(crate) const STORE_BUFFER_BYTES_MIN: u64 = 8 << 20;
-pub(crate) const STORE_BUFFER_BYTES_MAX: u64 = 64 << 20;
+/// What is not sorted yet is read back one by one at a start.
+pub(crate) const STORE_BUFFER_BYTES_MAX: u64 = 24 << 20;
 /// The same for a store that a command looks at or makes.
 pub(crate) const LOOK_CACHE_BYTES: u64 = 32 << 20;
 pub(crate) const LOOK_BUFFER_BYTES: u64 = 32 << 20;

@@ -116,6 +116,8 @@ pub(crate) struct Tending {
     pub(crate) pressure: Pressure,
     /// How long events wait to be staged.
     pub(crate) after_ms: u64,
+    /// Ended reservations that stay in memory although it may not be short.
+    pub(crate) ended_max: usize,
 }
 
 pub(crate) struct Keeper {
@@ -159,7 +161,14 @@ impl Keeper {
             tail: Tail::default(),
             ahead: Ahead::new(),
             ages: Ages::default(),
-            by: Tending { now: 0, durable: 0, retention_ms: u64::MAX, pressure: Pressure::None, after_ms: 0 },
+            by: Tending {
+                now: 0,
+                durable: 0,
+                retention_ms: u64::MAX,
+                pressure: Pressure::None,
+                after_ms: 0,
+                ended_max: 0,
+            },
             fills: true,
             event: Event::default(),
             life: 0,
@@ -298,7 +307,7 @@ impl Keeper {
 
     /// Stages what changed, hands over what is durable, lets go of memory: a bounded piece of each.
     pub(crate) fn tend(&mut self, state: &mut State, by: Tending) {
-        let Tending { now, durable, retention_ms, pressure, after_ms } = by;
+        let Tending { now, durable, retention_ms, pressure, after_ms, ended_max } = by;
         self.by = by;
         self.ages.note(state.sequence(), now, after_ms);
         self.unpin(state, now);
@@ -315,6 +324,7 @@ impl Keeper {
             let next: Vec<Key> = self.tail.first.values().flatten().take(READS_AHEAD_MAX).cloned().collect();
             self.ask(next);
         }
+        state.relieve(self.kept.saved, now, ended_max);
         if pressure >= Pressure::Some {
             state.evict(self.kept.saved, now, EVICT_SLOTS);
         }
