@@ -1,8 +1,8 @@
 //! Records that leave memory and come back. A record that is not in memory is *missing*: deciding asks for it by key.
 //!
-//! What the store holds and nothing needs may leave: a hand passes over each table, some slots a step of each. What was looked
-//! at since it passed last stays once more. A slot that records in memory still point at stays, with its name and
-//! nothing else.
+//! What the store holds and nothing needs may leave: a hand passes over each table, some slots a step of each. What was
+//! looked at since it passed last stays once more. A slot that records in memory still point at stays, with its name
+//! and nothing else. Movements and old ends leave before memory is short (`relieve`).
 //! Cost: a flag's look a slot that the hand passes.
 
 use crate::caps::{LOT_ENDS_AHEAD_MS, RELIEF_PARTS, RELIEF_SLOTS_MAX, RELIEF_SLOTS_MIN};
