@@ -254,6 +254,7 @@ impl State {
             }
             Some(_) => Found::Unknown,
             // The lots with units of an item in memory are in memory.
+            None if self.has_only_begun(item) => Found::Absent,
             None => self.in_generations(self.lot_hash(item, lot)),
         }
     }
@@ -272,8 +273,14 @@ impl State {
         match self.slot_of_movement(item, id) {
             Some(slot) if self.is_remembered(self.movements[slot].made_at, now) => Found::At(slot),
             Some(_) => Found::Absent,
+            None if self.has_only_begun(item) => Found::Absent,
             None => self.in_generations(self.movement_hash(item, id)),
         }
+    }
+    /// Nothing but the item's settings has ever been told of it: no lot and no movement of its stands anywhere.
+    fn has_only_begun(&self, item: u32) -> bool {
+        let item = &self.items[item];
+        item.known && item.figures.version == 1
     }
     pub(crate) fn find_usage(&self, item: u32, holder: &str) -> Found {
         match self.slot_of_usage(item, holder) {

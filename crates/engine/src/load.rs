@@ -27,6 +27,8 @@ enum Stage {
     Head,
     /// Open reservations are read.
     Open,
+    /// The filter of items and usages is filled.
+    Filter(Position),
     Replay(Position),
     /// Timers are being set, from this slot on.
     Arm(u32),
@@ -41,7 +43,7 @@ impl Load {
 
     /// Whether nothing can be done until the store answers.
     pub(crate) const fn waits(&self) -> bool {
-        matches!(self.stage, Stage::Quiet | Stage::Head | Stage::Open)
+        matches!(self.stage, Stage::Quiet | Stage::Head | Stage::Open | Stage::Filter(_))
     }
 
     /// Goes on a bit. `true` when all is loaded.
@@ -64,6 +66,7 @@ impl Load {
                 Some(Told::Open { values, next }) => open(engine, &values, next)?,
                 Some(Told::Head(_) | Told::Key { .. } | Told::Ends(_) | Told::Hashes { .. }) | None => Stage::Open,
             },
+            Stage::Filter(position) if engine.keeper.knows_items() => Stage::Replay(position),
             Stage::Replay(position) => match self.timed_replay(engine, position)? {
                 Some(next) => Stage::Replay(next),
                 None => {
@@ -81,7 +84,7 @@ impl Load {
                 next.map_or(Stage::Settle, Stage::Arm)
             }
             Stage::Settle if engine.settle() => return Ok(true),
-            stage @ (Stage::Quiet | Stage::Settle) => stage,
+            stage @ (Stage::Quiet | Stage::Filter(_) | Stage::Settle) => stage,
         };
         Ok(false)
     }
@@ -150,7 +153,7 @@ fn open(engine: &mut Engine, values: &[Vec<u8>], next: Option<Vec<u8>>) -> Resul
     }
     let first = engine.shard.state().sequence() + 1;
     let Some(log) = &mut engine.log else { return Ok(Stage::Open) };
-    Ok(Stage::Replay(log.find(first)?))
+    Ok(Stage::Filter(log.find(first)?))
 }
 
 /// A clock far behind the log would stop time until it has caught up.

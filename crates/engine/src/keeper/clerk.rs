@@ -5,7 +5,7 @@
 //! on meanwhile. One that failed for want of space stays until there is some: it can be read.
 
 use super::tables::{self, HASHES, HASHES_PREFIX, HEAD, OPEN};
-use crate::caps::{FILTER_BLOCK_HASHES, LOAD_BYTES, STORE_RETRY_MS, STORE_RETRY_MS_MAX};
+use crate::caps::{FILTER_PAGE_HASHES, LOAD_BYTES, STORE_RETRY_MS, STORE_RETRY_MS_MAX};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -47,9 +47,10 @@ pub(crate) enum What {
         from: Vec<u8>,
         until: u64,
     },
-    /// Hashes of a generation, or (`None`) of items and usages.
+    /// Hashes of a generation, or (`None`) of items and usages: those behind the key `from`.
     Filter {
         generation: Option<u32>,
+        from: Option<Vec<u8>>,
     },
 }
 
@@ -81,10 +82,11 @@ pub(crate) enum Told {
         values: Vec<Vec<u8>>,
     },
     Ends(tables::Ends),
+    /// Where to go on, unless that was all.
     Hashes {
         generation: Option<u32>,
         hashes: Vec<u64>,
-        last: bool,
+        next: Option<Vec<u8>>,
     },
 }
 
@@ -179,19 +181,19 @@ fn answer(reader: &mut dyn Reader, ask: &Ask, done: &mut dyn FnMut(Done)) -> Res
             done(Told::Key { key: key.clone(), values });
         }
         What::Ends { from, until } => done(Told::Ends(tables::read_ends(reader, from, *until)?)),
-        What::Filter { generation } => {
+        What::Filter { generation, from } => {
             let table = generation.map_or(HASHES, tables::generation);
             let prefix: &[u8] = if generation.is_some() { HASHES_PREFIX } else { &[] };
-            let mut hashes = Vec::new();
-            let mut send = |hashes: Vec<u64>, last: bool| done(Told::Hashes { generation: *generation, hashes, last });
-            reader.scan(table, prefix, None, &mut |_, value| {
-                hashes.extend(value.as_chunks::<8>().0.iter().map(|hash| u64::from_le_bytes(*hash)));
-                if hashes.len() >= FILTER_BLOCK_HASHES {
-                    send(std::mem::take(&mut hashes), false);
+            let (mut hashes, mut next) = (Vec::new(), None);
+            reader.scan(table, prefix, from.as_deref(), &mut |key, value| {
+                if hashes.len() >= FILTER_PAGE_HASHES {
+                    next = Some(key.to_vec());
+                    return ControlFlow::Break(());
                 }
+                hashes.extend(value.as_chunks::<8>().0.iter().map(|hash| u64::from_le_bytes(*hash)));
                 ControlFlow::Continue(())
             })?;
-            send(hashes, true);
+            done(Told::Hashes { generation: *generation, hashes, next });
         }
     }
     Ok(())

@@ -10,6 +10,7 @@
 mod ages;
 mod ahead;
 mod clerk;
+mod filters;
 mod generations;
 mod offline;
 mod tables;
@@ -26,6 +27,7 @@ use crate::caps::{
 use ages::Ages;
 use ahead::Ahead;
 use clerk::{Beside, Here};
+use filters::Filters;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use sumun_codec::{DecodeError, decode, decode_record};
@@ -132,6 +134,7 @@ pub(crate) struct Keeper {
     pins: VecDeque<(u64, Key)>,
     tail: Tail,
     ahead: Ahead,
+    filters: Filters,
     ages: Ages,
     /// As `tend` was last told.
     by: Tending,
@@ -160,6 +163,7 @@ impl Keeper {
             pins: VecDeque::new(),
             tail: Tail::default(),
             ahead: Ahead::new(),
+            filters: Filters::default(),
             ages: Ages::default(),
             by: Tending {
                 now: 0,
@@ -207,6 +211,7 @@ impl Keeper {
         self.pins.clear();
         self.tail = Tail::default();
         self.ahead = Ahead::new();
+        self.filters = Filters::default();
         self.ages = Ages::default();
         self.told.clear();
         self.leaving = None;
@@ -225,8 +230,8 @@ impl Keeper {
         let numbers: Vec<u32> = self.head.generations.iter().map(|(number, _)| *number).collect();
         if !fresh {
             state.begin_unfilled(&numbers);
-            let filters = numbers.into_iter().map(Some).chain([None]);
-            filters.for_each(|generation| self.tell(What::Filter { generation }));
+            self.filters.begin(&numbers);
+            self.fill_filters(false);
         }
     }
 
@@ -244,11 +249,8 @@ impl Keeper {
                     arrived = true;
                     self.install(state, key, &values, now)?;
                 }
-                Done::Told { told: Told::Hashes { generation, hashes, last }, .. } => {
-                    state.fill_filter(generation, &hashes);
-                    if last {
-                        state.filter_is_filled(generation);
-                    }
+                Done::Told { told: Told::Hashes { generation, hashes, next }, .. } => {
+                    self.hear_hashes(state, generation, &hashes, next);
                 }
                 Done::Told { told: Told::Ends(page), .. } => self.hear_ends(page, now),
                 Done::Told { told: told @ (Told::Head(_) | Told::Open { .. }), .. } => self.told.push_back(told),
@@ -311,6 +313,7 @@ impl Keeper {
         self.by = by;
         self.ages.note(state.sequence(), now, after_ms);
         self.unpin(state, now);
+        self.fill_filters(true);
         self.turn_generations(state, now, retention_ms);
         self.stage(state, now);
         while self.sealed.front().is_some_and(|sealed| sealed.newest <= durable) {
