@@ -23,6 +23,12 @@ pub const STEP_MOVED: usize = 16_384;
 pub const STEP_ENDS: u32 = 1_024;
 /// Timer entries that one step moves ahead of their time.
 pub const STEP_TIMERS: u32 = 8_192;
+/// CPU time after which a step takes no more commands, looked at once in so many of them.
+pub const STEP_CPU_NS: u64 = 1_000_000;
+pub const PACE_COMMANDS: u32 = 64;
+/// CPU time after which a step writes no more ends by time, looked at once in so many of them.
+pub const ENDS_CPU_NS: u64 = 500_000;
+pub const PACE_ENDS: u32 = 64;
 /// Events before a command (ends of what it names) that one step writes for it; then it waits for the next.
 pub const FIRSTS_PER_COMMAND: u32 = 256;
 /// Bytes of frames that one slice of a replay reads.

@@ -11,23 +11,25 @@
 //! that wrote nothing still shows what earlier ones wrote, and waits for them. `batches` has that part.
 
 mod batches;
+mod begin;
 
 use crate::caps::{
-    BATCH_BYTES_MAX, CLOCK_DRIFT_MS, DRIFT_LOOK_MS, ENDED_BYTES, ENDED_MEMORY_PART, EVICT_TENTHS, IDLE_EVENT_MS,
-    LOAD_WAIT_MS, MEMORY_TENTHS, READ_RETRY_MS, REOPEN_MS, ROOM_BYTES, STEP_BYTES,
+    BATCH_BYTES_MAX, ENDED_BYTES, ENDED_MEMORY_PART, EVICT_TENTHS, LOAD_WAIT_MS, MEMORY_TENTHS, READ_RETRY_MS,
+    REOPEN_MS, STEP_BYTES,
 };
 use crate::commit::Policy;
 use crate::env::Env;
 use crate::keeper::{Keeper, Kept, Pressure, Shelves, Tending};
-use crate::lag::{self, Lag};
+use crate::lag::Lag;
 use crate::load::Load;
 use crate::notice::{Notice, Notices};
+use crate::pace::Pace;
 use crate::patience::Patience;
 use crate::shard::{Budget, Decided, ExecAborted, ExecDone, Shard};
 use crate::start::{Opened, Opener, Options, StartError};
 use crate::stats::Stats;
 use crate::trim::Trim;
-use sumun_core::{Counts, EventKind, LogEntry};
+use sumun_core::Counts;
 use sumun_log::{Bounds, Log, LogId, OpenError, ReadError, Report};
 use sumun_store::StoreError;
 use sumun_wire::{Answer, Code, Command, Refusal};
@@ -71,6 +73,7 @@ pub struct Engine {
     epoch: u64,
     phase: Phase,
     policy: Policy,
+    pace: Pace,
     pub(crate) stats: Stats,
     budget: Budget,
     ends_allowed: bool,
@@ -127,6 +130,7 @@ impl Engine {
             log: None,
             phase: Phase::Closed,
             policy: Policy::new(),
+            pace: Pace::default(),
             stats: Stats::default(),
             budget: Budget::Open,
             ends_allowed: true,
@@ -286,56 +290,9 @@ impl Engine {
         !more && !self.is_committing()
     }
 
-    fn write_log(&mut self, kind: EventKind) {
-        let entry = LogEntry {
-            shard: self.options.shard,
-            epoch: self.epoch,
-            retention_ms: self.options.retention_ms,
-            log_retention_ms: self.options.log_retention_ms,
-        };
-        self.shard.write_log(kind, entry);
-    }
-
     /// Whether a step may be opened: not while a full batch waits for the one before it.
     pub fn can_step(&self) -> bool {
         self.is_ready() && !(self.outstanding && self.shard.pending_bytes() >= STEP_BYTES)
-    }
-
-    /// Begins a step: what is due ends first, as far as the step's time allows.
-    pub fn open_step(&mut self) {
-        let now = self.env.now_ms();
-        self.shard.begin(now);
-        self.check_drift(now);
-        self.check_room();
-        if !self.ends_allowed {
-            return;
-        }
-        if std::mem::take(&mut self.announce) {
-            self.write_log(EventKind::LogOpened);
-        }
-        let due = self.shard.next_end().filter(|at| *at <= self.shard.now());
-        // A start writes all of them before anybody is served.
-        self.ends_pause = self.is_ready() && lag::ends_pause(self.ahead_of_store(), self.lag_max());
-        if due.is_some() && !self.ends_pause {
-            self.end_due();
-        }
-        if self.shard.now() >= self.shard.state().time() + IDLE_EVENT_MS {
-            self.write_log(EventKind::LogTime);
-        }
-    }
-
-    /// Shard time follows no clock that is set: that it differs is told, and an operator decides.
-    fn check_drift(&mut self, now: u64) {
-        if now < self.drift_at_ms {
-            return;
-        }
-        self.drift_at_ms = now + DRIFT_LOOK_MS;
-        let ahead_ms = self.env.drift_ms();
-        self.stats.clock_drift_ms = ahead_ms;
-        let drifts = ahead_ms.unsigned_abs() > CLOCK_DRIFT_MS;
-        if std::mem::replace(&mut self.drifts, drifts) != drifts {
-            self.notices.push(if drifts { Notice::ClockDrift { ahead_ms } } else { Notice::ClockRight });
-        }
     }
 
     /// Something for the operator, in order.
@@ -343,55 +300,15 @@ impl Engine {
         self.notices.take()
     }
 
-    fn end_due(&mut self) {
-        self.stats.ends += u64::from(self.shard.end_due());
-        let missing = std::mem::take(self.shard.missing());
-        self.keeper.ask(missing);
-    }
-
-    /// How much may be written in this step. A batch begins only when it fits into space laid out; some is kept back
-    /// for ends.
-    fn check_room(&mut self) {
-        let now = self.shard.now();
-        if self.no_room_at_ms.is_some_and(|at| now < at + REOPEN_MS / 10) {
-            return;
-        }
-        let Some(log) = &mut self.log else { return };
-        let read_only = match log.make_room(2 * ROOM_BYTES) {
-            Ok(()) => None,
-            Err(full) => Some(full.to_string()),
-        };
-        self.ends_allowed = read_only.is_none() || log.make_room(ROOM_BYTES).is_ok();
-        self.no_room_at_ms = read_only.is_some().then_some(now);
-        self.budget = match &read_only {
-            Some(_) => Budget::ReadOnly,
-            None => memory_budget(self.shard.state().bytes(), self.options.memory)
-                .max(lag::budget(self.ahead_of_store(), self.lag_max())),
-        };
-        match (&self.no_room, &read_only) {
-            (None, Some(why)) => self.notices.push(Notice::NoRoom { why: why.clone() }),
-            (Some(_), None) => self.notices.push(Notice::Room),
-            (None, None) | (Some(_), Some(_)) => {}
-        }
-        self.no_room = read_only;
-    }
-
-    /// Events that the store does not hold, and how many these may be.
-    fn ahead_of_store(&self) -> u64 {
-        self.shard.state().sequence().saturating_sub(self.keeper.saved())
-    }
-    fn lag_max(&self) -> u64 {
-        self.lag.events_max(self.stats.events, self.stats.batch_bytes)
-    }
-
     /// Whether the open step takes no more: what is left waits for the next.
     pub fn step_is_full(&self) -> bool {
-        self.shard.is_full()
+        self.pace.is_over() || self.shard.is_full()
     }
 
     pub fn handle(&mut self, command: &Command<'_>) -> Handled {
         self.stats.commands += 1;
         self.waiting += 1;
+        self.pace.note(1, &mut *self.env);
         match self.shard.handle(command, self.budget) {
             Decided::Answer(answer) => {
                 self.note(&answer);
@@ -441,6 +358,7 @@ impl Engine {
     pub fn exec(&mut self, commands: &[Command<'_>], answers: &mut Vec<Answer>) -> Exec {
         self.stats.commands += commands.len() as u64;
         self.waiting += 1;
+        self.pace.note(commands.len() as u32, &mut *self.env);
         match self.shard.exec(commands, self.budget, answers) {
             ExecDone::Done => Exec::Done,
             ExecDone::Later => Exec::Later,
@@ -501,6 +419,7 @@ impl Engine {
                 self.stats.trim_failures += u64::from(trimmed.is_err());
             }
         }
+        self.pace.end(&mut *self.env, &mut self.stats);
         Ok(())
     }
 
@@ -574,16 +493,6 @@ const fn pressure(bytes: usize, memory: usize) -> Pressure {
         Pressure::Some
     } else {
         Pressure::None
-    }
-}
-
-const fn memory_budget(bytes: usize, memory: usize) -> Budget {
-    if bytes >= memory {
-        Budget::Full
-    } else if bytes >= memory / 10 * MEMORY_TENTHS {
-        Budget::Overloaded
-    } else {
-        Budget::Open
     }
 }
 

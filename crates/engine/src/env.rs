@@ -10,6 +10,8 @@ pub trait Env: fmt::Debug + Send {
     fn now_ms(&mut self) -> u64;
     /// Monotonic nanoseconds from an arbitrary beginning, for measuring.
     fn ticks_ns(&mut self) -> u64;
+    /// CPU time of this thread, nanoseconds: a step is bounded in what it uses, not in how long it was kept waiting.
+    fn cpu_ns(&mut self) -> u64;
     /// By how much the wall clock is ahead of shard time, milliseconds.
     fn drift_ms(&mut self) -> i64;
     fn random(&mut self) -> u64;
@@ -39,6 +41,9 @@ impl Env for System {
     fn ticks_ns(&mut self) -> u64 {
         boot_ns()
     }
+    fn cpu_ns(&mut self) -> u64 {
+        clock_ns(libc::CLOCK_THREAD_CPUTIME_ID)
+    }
     fn drift_ms(&mut self) -> i64 {
         let shard = self.now_ms();
         wall_ms() as i64 - shard as i64
@@ -56,10 +61,14 @@ fn wall_ms() -> u64 {
 
 /// Monotonic, and goes on while the machine sleeps.
 fn boot_ns() -> u64 {
+    clock_ns(libc::CLOCK_BOOTTIME)
+}
+
+fn clock_ns(clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the pointer is to a timespec of our own.
-    let result = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
-    assert!(result == 0, "Linux has a boot-time clock");
+    let result = unsafe { libc::clock_gettime(clock, &raw mut time) };
+    assert!(result == 0, "Linux has a boot-time clock, and one of each thread");
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 

@@ -12,6 +12,7 @@ mod keeper;
 mod lag;
 mod load;
 mod notice;
+mod pace;
 mod patience;
 mod shard;
 pub mod snapshot;
@@ -24,4 +25,4 @@ pub use keeper::{About, Builder, Holdings, Kept, LotEnd, OfflineError, Shelf, Sh
 pub use notice::Notice;
 pub use shard::{Budget, Decided, ExecAborted, ExecDone, Shard, Work};
 pub use start::{Opened, Opener, Options, StartError};
-pub use stats::Stats;
+pub use stats::{Durations, Stats};

@@ -124,11 +124,12 @@ impl Shard {
             || self.work.looked >= STEP_LOOKS
     }
 
-    /// Writes the ends that are due, as many as a step may. Returns how many; records they miss are in `missing`.
-    pub fn end_due(&mut self) -> u32 {
+    /// Writes ends that are due: at most so many, and as many as the step may. Returns how many; records they miss are in
+    /// `missing`.
+    pub fn end_due(&mut self, most: u32) -> u32 {
         let before = self.work.ends;
         self.missing.clear();
-        while self.work.ends < STEP_ENDS && !self.is_full() {
+        while self.work.ends - before < most && self.work.ends < STEP_ENDS && !self.is_full() {
             self.missing.clear();
             let due = self.state.end_due(self.now, &mut self.event, &mut self.missing);
             self.work.looked += self.state.take_looked();

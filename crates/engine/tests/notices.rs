@@ -25,6 +25,9 @@ impl Env for Clock {
     fn ticks_ns(&mut self) -> u64 {
         self.now_ms() * 1_000_000
     }
+    fn cpu_ns(&mut self) -> u64 {
+        0
+    }
     fn drift_ms(&mut self) -> i64 {
         self.0.1.load(Ordering::Relaxed)
     }

@@ -83,7 +83,7 @@ impl Info<'_> {
     fn sumun(&self, out: &mut String) -> fmt::Result {
         let Figures { shard, log_id, epoch, sequence, durable, events, ends, batches, .. } = &self.figures;
         let Figures { batch_bytes, batch_commands, commits_beside, commits_held, sync_us, .. } = &self.figures;
-        let Figures { sync_us_max, log_failures, expiry_lag_ms, clock_drift_ms, .. } = &self.figures;
+        let Figures { sync_us_max, step_cpu_us_max, log_failures, expiry_lag_ms, clock_drift_ms, .. } = &self.figures;
         let Figures { open_reservations, items, .. } = &self.figures;
         let Metrics { steps, step_requests_max, reader_pauses, accept_pauses, waits, .. } = self.metrics;
         let Metrics { protocol_errors, unproven_closed, scarce_closed, transactions_bytes, .. } = self.metrics;
@@ -93,6 +93,7 @@ impl Info<'_> {
         write!(out, "ends:{ends}\r\nbatch_bytes:{batch_bytes}\r\nbatch_commands:{batch_commands}\r\n")?;
         write!(out, "commits_beside:{commits_beside}\r\ncommits_held:{commits_held}\r\n")?;
         write!(out, "sync_us:{sync_us}\r\nsync_us_max:{sync_us_max}\r\nlog_failures:{log_failures}\r\n")?;
+        write!(out, "step_cpu_us_max:{step_cpu_us_max}\r\n")?;
         write!(out, "expiry_lag_ms:{expiry_lag_ms}\r\nclock_drift_ms:{clock_drift_ms}\r\n")?;
         write!(out, "open_reservations:{open_reservations}\r\nitems:{items}\r\n")?;
         let Figures { log_first, log_bytes, store, .. } = &self.figures;

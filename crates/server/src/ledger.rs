@@ -70,6 +70,8 @@ pub struct Figures {
     /// Smoothed.
     pub sync_us: u64,
     pub sync_us_max: u64,
+    /// CPU time of a step, its sync apart.
+    pub step_cpu_us_max: u64,
     pub log_failures: u64,
     pub expiry_lag_ms: u64,
     pub clock_drift_ms: i64,

@@ -112,6 +112,10 @@ impl Env for SimEnv {
     fn ticks_ns(&mut self) -> u64 {
         self.clock.load(Ordering::Relaxed) * 1_000_000
     }
+    fn cpu_ns(&mut self) -> u64 {
+        // Steps are bounded by what they do.
+        0
+    }
     fn drift_ms(&mut self) -> i64 {
         0
     }

@@ -11,6 +11,8 @@ pub const TABLES_MAX: usize = 1_024;
 /// The journal is sealed by the first flush after it has grown beyond this (as fjall has it), and the store flushes
 /// everything when it has: so it is at most this and one chunk.
 pub const JOURNAL_BYTES_MAX: u64 = 64_000_000;
+/// A file of a table. It is synced as a whole, and what the log syncs meanwhile waits for it: with 64 MiB some 50 ms.
+pub(crate) const TABLE_FILE_BYTES: u64 = 8 << 20;
 /// The least that fjall takes for the sum of sealed journals; the store keeps them far below it.
 pub(crate) const SEALED_JOURNAL_BYTES_MAX: u64 = 64 << 20;
 /// Write buffers of one table that may wait for their flush before a writer waits too. At 4 fjall would put it to

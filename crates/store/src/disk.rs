@@ -6,12 +6,13 @@
 
 use crate::caps::{
     CHUNK_BYTES_MAX, JOURNAL_BYTES_MAX, OPEN_FILES_MAX, REOPEN_BYTES, SEALED_BUFFERS_MAX, SEALED_JOURNAL_BYTES_MAX,
-    TABLES_MAX, UNMERGED_RUNS_MAX, WAIT_MS, WAITS_MAX, WORKERS,
+    TABLE_FILE_BYTES, TABLES_MAX, UNMERGED_RUNS_MAX, WAIT_MS, WAITS_MAX, WORKERS,
 };
 use crate::journal::{self, Checked, batch_bytes};
 use crate::keys::{OWN_ROW, given, stored};
 use crate::ledger::{self, FORMAT, Ledger, Place, Unreadable};
 use crate::{Change, Chunk, Opener, Reader, Stats, Store, StoreError, Table, Visit};
+use fjall::compaction::Leveled;
 use fjall::config::{BloomConstructionPolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry};
 use fjall::{
     AbstractTree, CompressionType, Database, Keyspace, KeyspaceCreateOptions, LsmError, OwnedWriteBatch, PersistMode,
@@ -444,6 +445,7 @@ fn keyspace_options() -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default()
         .filter_policy(FilterPolicy::all(filter(FILTER_BITS_PER_KEY)))
         .data_block_compression_policy(CompressionPolicy::all(CompressionType::None))
+        .compaction_strategy(Arc::new(Leveled::default().with_table_target_size(TABLE_FILE_BYTES)))
         // The store alone says when to flush.
         .max_memtable_size(u64::MAX)
 }

@@ -34,7 +34,9 @@ impl Engine {
         self.waiting = 0;
         self.submitted = self.step - 1;
         self.outstanding = true;
+        let began = self.env.cpu_ns();
         log.submit(Batch { first, count, epoch: self.epoch, bytes }, place);
+        self.pace.synced(began, &mut *self.env);
         if place == Place::Here {
             self.poll_log();
         }
@@ -66,8 +68,7 @@ impl Engine {
     fn note_commit(&mut self) {
         let now = self.env.ticks_ns();
         let took = self.policy.done(self.waiting, now);
-        self.stats.sync_ns_last = took;
-        self.stats.sync_ns_max = self.stats.sync_ns_max.max(took);
+        self.stats.syncs.note(took);
         self.stats.sync_ns_smoothed = self.policy.sync_ns();
         self.stats.batch_commands_smoothed = self.policy.batch();
     }

@@ -55,7 +55,7 @@ impl World {
 
     pub(crate) fn begin(&mut self) {
         self.shard.begin(self.now);
-        self.shard.end_due();
+        self.shard.end_due(u32::MAX);
     }
 
     pub(crate) fn handle(&mut self, command: &Command<'_>) -> Answer {
