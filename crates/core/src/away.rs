@@ -3,13 +3,13 @@
 //! Items and usages are never forgotten: one filter for both. What retention takes away (ended reservations, movements,
 //! lots without units) has a filter a generation, which leaves with it. A generation whose filter is not filled says
 //! *maybe*.
-//! Cost: 12 to 48 bits a key; a look takes one cache line or two of each part of a filter, and it has few.
+//! Cost: 12 to 48 bits a key; a look takes a cache line of each part of a filter, and it has few.
 
-use crate::caps::{FILTER_BITS, FILTER_GROWTH, FILTER_HASHES, FILTER_KEYS_MIN};
+use crate::bloom::Bloom;
+use crate::caps::{FILTER_BITS, FILTER_GROWTH, FILTER_KEYS_MIN};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
-use fastbloom::BloomFilter;
 use hashbrown::{HashMap, HashSet};
 
 /// Where the store keeps a record, and what a filter learned by it.
@@ -166,7 +166,7 @@ impl crate::state::State {
 
 /// Grows by a part of some times the size of the last: nothing is hashed again.
 struct Filter {
-    parts: Vec<BloomFilter>,
+    parts: Vec<Bloom>,
     /// Keys that the newest part still takes.
     room: usize,
     filled: bool,
@@ -179,19 +179,19 @@ impl Filter {
     fn insert(&mut self, hash: u64) {
         if self.room == 0 {
             let keys = FILTER_KEYS_MIN * FILTER_GROWTH.pow(self.parts.len() as u32);
-            self.parts.push(BloomFilter::with_num_bits(keys * FILTER_BITS).hashes(FILTER_HASHES));
+            self.parts.push(Bloom::new(keys * FILTER_BITS));
             self.room = keys;
         }
         let newest = self.parts.last_mut().expect("pushed above");
-        if !newest.insert_hash(hash) {
+        if newest.insert(hash) {
             self.room -= 1;
         }
     }
     fn maybe(&self, hash: u64) -> bool {
-        !self.filled || self.parts.iter().rev().any(|part| part.contains_hash(hash))
+        !self.filled || self.parts.iter().rev().any(|part| part.maybe(hash))
     }
     fn bytes(&self) -> usize {
-        self.parts.iter().map(|part| part.num_bits() / 8).sum()
+        self.parts.iter().map(|part| part.bytes()).sum()
     }
 }
 

@@ -15,6 +15,7 @@ mod ahead;
 mod allocate;
 mod apply;
 mod away;
+mod bloom;
 pub mod caps;
 mod check;
 mod decide;

@@ -12,14 +12,17 @@ pub const TABLES_MAX: usize = 1_024;
 /// everything when it has: so it is at most this and one chunk.
 pub const JOURNAL_BYTES_MAX: u64 = 64_000_000;
 /// A file of a table. It is synced as a whole, and what the log syncs meanwhile waits for it: with 64 MiB some 50 ms.
-pub(crate) const TABLE_FILE_BYTES: u64 = 8 << 20;
+pub(crate) const TABLE_FILE_BYTES: u64 = 16 << 20;
+/// Files of a table that are merged at once, each of a flush. Together with the size of a file it says how large the first
+/// level of what is merged may be: each merge writes that again.
+pub(crate) const MERGED_FILES: u8 = 12;
 /// The least that fjall takes for the sum of sealed journals; the store keeps them far below it.
 pub(crate) const SEALED_JOURNAL_BYTES_MAX: u64 = 64 << 20;
 /// Write buffers of one table that may wait for their flush before a writer waits too. At 4 fjall would put it to
 /// sleep.
 pub(crate) const SEALED_BUFFERS_MAX: usize = 3;
 /// Sorted runs of one table that may wait to be merged before a writer waits too. At 20 fjall would make it spin.
-pub(crate) const UNMERGED_RUNS_MAX: usize = 16;
+pub(crate) const UNMERGED_RUNS_MAX: usize = 18;
 /// How long a writer waits for background work before it looks again, and how often it looks until the store is stuck.
 pub(crate) const WAIT_MS: u64 = 2;
 pub(crate) const WAITS_MAX: u32 = 15_000;

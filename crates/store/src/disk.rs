@@ -5,8 +5,8 @@
 //! Never here: threads of its own (fjall has one), clocks.
 
 use crate::caps::{
-    CHUNK_BYTES_MAX, JOURNAL_BYTES_MAX, OPEN_FILES_MAX, REOPEN_BYTES, SEALED_BUFFERS_MAX, SEALED_JOURNAL_BYTES_MAX,
-    TABLE_FILE_BYTES, TABLES_MAX, UNMERGED_RUNS_MAX, WAIT_MS, WAITS_MAX, WORKERS,
+    CHUNK_BYTES_MAX, JOURNAL_BYTES_MAX, MERGED_FILES, OPEN_FILES_MAX, REOPEN_BYTES, SEALED_BUFFERS_MAX,
+    SEALED_JOURNAL_BYTES_MAX, TABLE_FILE_BYTES, TABLES_MAX, UNMERGED_RUNS_MAX, WAIT_MS, WAITS_MAX, WORKERS,
 };
 use crate::journal::{self, Checked, batch_bytes};
 use crate::keys::{OWN_ROW, given, stored};
@@ -445,7 +445,9 @@ fn keyspace_options() -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default()
         .filter_policy(FilterPolicy::all(filter(FILTER_BITS_PER_KEY)))
         .data_block_compression_policy(CompressionPolicy::all(CompressionType::None))
-        .compaction_strategy(Arc::new(Leveled::default().with_table_target_size(TABLE_FILE_BYTES)))
+        .compaction_strategy(Arc::new(
+            Leveled::default().with_table_target_size(TABLE_FILE_BYTES).with_l0_threshold(MERGED_FILES),
+        ))
         // The store alone says when to flush.
         .max_memtable_size(u64::MAX)
 }
