@@ -4,6 +4,8 @@
 pub const SLAB_CHUNK: usize = 16_384;
 /// Sub-tables of an index: one of them rehashes at a time, so that 10 million entries cost no more than 60,000 moves.
 pub const INDEX_TABLES: usize = 256;
+/// Entries that a sub-table keeps room for, however few it has.
+pub const INDEX_KEPT: usize = 448;
 /// Seconds that the coarse timer ring spans: the longest ttl, and two months by which the ring may lag after a sleep of
 /// the machine.
 pub const TIMER_SECONDS: u64 = 1 << 23;

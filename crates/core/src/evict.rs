@@ -51,7 +51,8 @@ impl State {
         let table = HAND_TABLES[hand];
         let end = self.end_of(table);
         for _ in 0..slots.min(end) {
-            let slot = if self.hands[hand] < end { self.hands[hand] } else { 0 };
+            let from = if self.hands[hand] < end { self.hands[hand] } else { 0 };
+            let slot = self.next_of(table, from);
             self.hands[hand] = slot + 1;
             if self.may_leave(table, slot, saved, now) {
                 self.drop_record(table, slot);
@@ -66,6 +67,17 @@ impl State {
             Table::Reservation => self.reservations.end(),
             Table::Movement => self.movements.end(),
             Table::Usage => self.usages.end(),
+        }
+    }
+
+    /// Passes over what holds nothing.
+    fn next_of(&self, table: Table, from: u32) -> u32 {
+        match table {
+            Table::Item => self.items.pass_empty(from),
+            Table::Lot => self.lots.pass_empty(from),
+            Table::Reservation => self.reservations.pass_empty(from),
+            Table::Movement => self.movements.pass_empty(from),
+            Table::Usage => self.usages.pass_empty(from),
         }
     }
 

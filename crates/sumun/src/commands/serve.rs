@@ -42,7 +42,8 @@ pub(crate) fn run(arguments: &Serve) -> Result<(), Failure> {
     if arguments.sources.layer.asks_for_http() {
         tell(Level::Warn, "this version does not serve HTTP yet", &[("http", &config.http)]);
     }
-    // First of all, so that every thread holds them back.
+    crate::machine::give_freed_memory_back();
+    // Before any thread is started, so that each holds them back.
     let signals = Signals::hold().context("cannot hold back signals")?;
     let waker = Waker::default();
     let mut env = System::new();
