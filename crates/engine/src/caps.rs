@@ -96,9 +96,10 @@ pub const ENDED_MEMORY_PART: usize = 8;
 pub const ENDED_BYTES: usize = 150;
 /// Part of the memory budget, in tenths, past which what the store holds leaves memory.
 pub const EVICT_TENTHS: usize = 7;
-/// Generations that a retention is cut into, and the least that one is wide.
+/// Generations that a retention is cut into; the least that one is wide, and that of a retention that is shorter.
 pub const GENERATIONS: u64 = 16;
 pub const GENERATION_MS_MIN: u64 = 60_000;
+pub const GENERATION_MS_SHORT: u64 = 1_000;
 /// Hashes of a filter that are told at once, about: the loop takes some 30 ns for each.
 pub const FILTER_PAGE_HASHES: usize = 16_384;
 /// What may be ahead of the store, and so what a start replays: events, their bytes, and how long it may take.

@@ -25,6 +25,9 @@ const AGAIN_MAX: usize = 40;
 /// restart: what they ended stands in the store alone.
 const PAST_PER_LIFE: usize = 60;
 const PAST_MAX: usize = 40;
+/// The retention of so many series in a hundred, whose lives last about a second each.
+const RETENTION_SHORT: &str = "2s";
+const KEEP_SHORTLY_PERCENT: u64 = 40;
 /// A `--memory` of which half is for records: they leave memory as soon as they may.
 const MEMORY_SMALL: &str = "2MiB";
 
@@ -83,15 +86,19 @@ struct Series {
     random: Random,
     past: Past,
     name: u64,
+    keep: Keep,
 }
 
 impl Series {
     fn start(scratch: &Scratch, seed: u64) -> Result<Series, String> {
-        let setup = Setup::below(scratch.path());
+        let mut random = Random::new(seed);
+        let keep = Keep::pick(&mut random);
+        let mut setup = Setup::below(scratch.path());
+        setup.flags = keep.flags(Vec::new());
         let server = Server::start(&setup)?;
         let mut audit = Audit::new();
         audit.judge(&setup.data, &open_items(&server)?)?;
-        Ok(Series { setup, server, audit, random: Random::new(seed), past: Past::default(), name: seed })
+        Ok(Series { setup, server, audit, random, past: Past::default(), name: seed, keep })
     }
 
     /// Load, a kill in its middle, a restart and the audit.
@@ -102,7 +109,7 @@ impl Series {
         if self.random.chance(30) {
             self.kill_while_it_starts()?;
         }
-        self.setup.flags = life_flags(&mut self.random, 70);
+        self.setup.flags = self.keep.flags(life_flags(&mut self.random, 70));
         self.server = Server::start(&self.setup)?;
         let again = self.audit.judge(&self.setup.data, &asked)?;
         let mut again = sample(&mut self.random, again, &asked);
@@ -180,6 +187,27 @@ impl Past {
         let known: Vec<&OwnedCommand> =
             asked.iter().filter(|one| one.answers.is_some()).flat_map(|one| &one.commands).filter(named).collect();
         self.0.extend((0..PAST_PER_LIFE.min(known.len())).map(|_| (*random.pick(&known)).clone()));
+    }
+}
+
+/// How long ids are remembered on one data directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    AsUsual,
+    /// For less than most directories last.
+    Shortly,
+}
+
+impl Keep {
+    pub(crate) fn pick(random: &mut Random) -> Keep {
+        if random.chance(KEEP_SHORTLY_PERCENT) { Keep::Shortly } else { Keep::AsUsual }
+    }
+    /// A life's flags with those for it. The whole log is kept: the audit reads it.
+    pub(crate) fn flags(self, mut flags: Vec<String>) -> Vec<String> {
+        if self == Keep::Shortly {
+            flags.extend(["--retention", RETENTION_SHORT, "--log-retention", "1d"].map(str::to_owned));
+        }
+        flags
     }
 }
 

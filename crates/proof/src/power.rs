@@ -7,7 +7,7 @@ pub mod cut;
 pub mod shim;
 
 use crate::audit::{Audit, Figures};
-use crate::crash::{Past, STORE_AT_ONCE, life_flags, open_items, sample};
+use crate::crash::{Keep, Past, STORE_AT_ONCE, life_flags, open_items, sample};
 use crate::load::{Asked, Board, DEPTHS};
 use crate::support::server::{Setup, verify, with_words, words};
 use crate::support::{Scratch, Server, clock};
@@ -168,12 +168,16 @@ struct Series {
     random: Random,
     past: Past,
     name: u64,
+    keep: Keep,
 }
 
 impl Series {
     fn start(scratch: &Scratch, seed: u64) -> Result<Series, String> {
         let shim = Shim::below(scratch.path()).map_err(|error| format!("cannot set up the shim: {error}"))?;
-        let setup = Setup { flags: STORE_AT_ONCE.map(str::to_owned).to_vec(), ..shim.setup() };
+        let mut random = Random::new(seed);
+        let keep = Keep::pick(&mut random);
+        let flags = keep.flags(STORE_AT_ONCE.map(str::to_owned).to_vec());
+        let setup = Setup { flags, ..shim.setup() };
         let server = Server::start(&setup)?;
         if shim.get(Word::Loaded)? != server.pid() {
             return Err("the server runs without the shim".to_owned());
@@ -181,7 +185,7 @@ impl Series {
         let mut audit = Audit::new();
         audit.set_writes(Writes::MayFail);
         audit.judge(&setup.data, &open_items(&server)?)?;
-        Ok(Series { shim, setup, server, audit, random: Random::new(seed), past: Past::default(), name: seed })
+        Ok(Series { shim, setup, server, audit, random, past: Past::default(), name: seed, keep })
     }
 
     fn round(&mut self, number: u64, swallow: u32) -> Result<(Trouble, Total), String> {
@@ -244,7 +248,7 @@ impl Series {
     }
 
     fn start_and_judge(&mut self, asked: &[Asked]) -> Result<(), String> {
-        self.setup.flags = life_flags(&mut self.random, 100);
+        self.setup.flags = self.keep.flags(life_flags(&mut self.random, 100));
         self.server = Server::start(&self.setup)?;
         let again = self.audit.judge(&self.setup.data, asked)?;
         let mut again = sample(&mut self.random, again, asked);

@@ -1,12 +1,12 @@
 //! Generations begin and go by time, whether or not anybody asks for something meanwhile.
 
 use super::{Keeper, Staging, tables};
-use crate::caps::{GENERATION_MS_MIN, GENERATIONS};
+use crate::caps::{GENERATION_MS_MIN, GENERATION_MS_SHORT, GENERATIONS};
 use sumun_core::State;
 
-const fn wide_ms(retention_ms: u64) -> u64 {
-    let part = retention_ms / GENERATIONS;
-    if part > GENERATION_MS_MIN { part } else { GENERATION_MS_MIN }
+/// At most a minute more than the retention stands in the store, or as much again where that is less.
+fn wide_ms(retention_ms: u64) -> u64 {
+    (retention_ms / GENERATIONS).max(GENERATION_MS_MIN.min(retention_ms)).max(GENERATION_MS_SHORT)
 }
 
 impl Keeper {
