@@ -5,12 +5,15 @@ use super::support::resp::encoded;
 use super::support::{Http, Server, http_check, world};
 use serde_json::Value;
 
-/// Reserves of one unit each, a thousand a time; the replies of the last thousand.
+/// Reserves of one unit each, a thousand a time, with long ids, so that the log fills soon; the replies of the last
+/// thousand.
 fn reserve(server: &Server, rounds: std::ops::Range<usize>) -> Vec<super::support::Value> {
     let mut client = server.connect();
+    let pad = "x".repeat(100);
     let mut last = Vec::new();
     for round in rounds {
-        let commands: Vec<_> = (0..1_000).map(|n| encoded(&format!("RESERVE r{round}-{n} 2000000000 1 a 1"))).collect();
+        let reserve = |n: usize| encoded(&format!("RESERVE r{round}-{n}-{pad} 2000000000 1 a 1"));
+        let commands: Vec<_> = (0..1_000).map(reserve).collect();
         last = client.pipeline(&commands);
     }
     last
@@ -22,7 +25,7 @@ fn trimmed() -> (Server, u64) {
     let mut client = server.connect();
     client.say("RECEIVE old 5 ID m1");
     client.say("RECEIVE a 100000000 ID m1");
-    reserve(&server, 0..60);
+    reserve(&server, 0..120);
     let first = world::eventually(20_000, || {
         // Trimming goes with what is written.
         client.say(&format!("RECEIVE a 1 ID t{}", world::unix_ms()));

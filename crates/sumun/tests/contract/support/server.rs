@@ -49,9 +49,15 @@ impl Server {
 
     /// From now on no file grows past so many bytes, or all may again (`unlimited`).
     pub(crate) fn file_size_max(&self, limit: &str) {
-        let pid = self.child.id().to_string();
-        let set = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={limit}:unlimited")]).status();
+        let pid = self.pid();
+        let set = Command::new("prlimit").args(["--pid", pid, &format!("--fsize={limit}:unlimited")]).status();
         assert!(set.expect("`prlimit` is on every Linux").success(), "the limit of {pid} can be set");
+    }
+
+    /// The server's process, as its ready line names it.
+    pub(crate) fn pid(&self) -> &str {
+        let named = self.ready.split_whitespace().find_map(|word| word.strip_prefix("pid="));
+        named.unwrap_or_else(|| panic!("no `pid=` in the ready line {:?}", self.ready))
     }
 
     pub(crate) fn data(&self) -> PathBuf {
