@@ -71,9 +71,9 @@ fn each_type_of_event_has_its_shape() {
 fn an_expired_lot_and_a_removed_item_are_events_too() {
     http(
         r#"
-        POST /v1/items/a/receipts {"id": "m1", "quantity": 5, "lot": "L1", "expires_at": "now+300"} -> 201
+        POST /v1/items/a/receipts {"id": "m1", "quantity": 5, "lot": "L1", "expires_at": "now+800"} -> 201
         POST /v1/reservations {"id": "r", "ttl_ms": 60000, "lines": [{"sku": "a", "quantity": 2}]} -> 201
-        wait 310ms
+        wait 850ms
         GET /v1/items/a -> 200 {"expired": 5, "available": 0}
         # what nobody holds of the lot
         GET /v1/events?type=lot.expired -> 200 {"events": [{"subject": "a", "data": {"lines": [{"sku": "a", "lot": "L1", "quantity": 3, "version": 4, "on_hand": 5, "reserved": 2, "available": 0, "lot_on_hand": 5, "lot_reserved": 2}]}}], "next": null}

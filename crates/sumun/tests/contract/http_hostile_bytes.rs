@@ -214,8 +214,8 @@ fn the_slow_are_let_go_and_hold_nobody_up() {
     // Half a head, and half a body: whoever waits for the rest waits with a limit.
     let halves = [
         b"GET /v1/items HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A".to_vec(),
-        post("Content-Length: 27\r\n", "{\"id\":"),
-        chunked("1b\r\n{\"id\":"),
+        post("Content-Length: 2000\r\n", "{\"id\":"),
+        chunked("7d0\r\n{\"id\":"),
     ];
     let mut slow: Vec<Http> = (0..150)
         .map(|n| {

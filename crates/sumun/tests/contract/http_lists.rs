@@ -138,9 +138,9 @@ fn a_list_leaves_due_reservations_out_and_ends_none() {
     http(
         r#"
         POST /v1/items/a/receipts {"id": "m1", "quantity": 5} -> 201
-        POST /v1/reservations {"id": "r", "ttl_ms": 150, "holder": "kim", "lines": [{"sku": "a", "quantity": 1}]} -> 201
+        POST /v1/reservations {"id": "r", "ttl_ms": 500, "holder": "kim", "lines": [{"sku": "a", "quantity": 1}]} -> 201
         GET /v1/reservations?state=held -> 200 {"reservations": [{"id": "r", "state": "held", "holder": "kim"}], "next": null}
-        wait 151ms
+        wait 501ms
         GET /v1/reservations?state=held -> 200 {"reservations": [], "next": null}
         GET /v1/reservations?state=held&holder=kim -> 200 {"reservations": []}
         GET /v1/reservations?state=held&sku=a -> 200 {"reservations": []}

@@ -92,10 +92,10 @@ fn lots_are_taken_by_expiry_or_by_receipt_or_by_name() {
 fn a_lot_that_has_ended_stays_on_hand_and_is_not_available() {
     http(
         r#"
-        POST /v1/items/a/receipts {"id": "m1", "quantity": 5, "lot": "L1", "expires_at": "now+400"} -> 201 {"available": 5, "expired": 0}
+        POST /v1/items/a/receipts {"id": "m1", "quantity": 5, "lot": "L1", "expires_at": "now+800"} -> 201 {"available": 5, "expired": 0}
         POST /v1/items/a/receipts {"id": "m2", "quantity": 3} -> 201
         POST /v1/reservations {"id": "r", "ttl_ms": 600000, "lines": [{"sku": "a", "quantity": 2}]} -> 201
-        wait 500ms
+        wait 850ms
         GET /v1/items/a -> 200 {"on_hand": 8, "reserved": 2, "available": 3, "expired": 5, "version": 5}
         POST /v1/reservations {"id": "q", "ttl_ms": 600000, "lines": [{"sku": "a", "quantity": 1, "lot": "L1"}]} -> 409 insufficient_stock {"lines": [{"available": 0}]}
         POST /v1/reservations/r/capture {} -> 200 {"state": "captured"}

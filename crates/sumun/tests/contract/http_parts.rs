@@ -84,10 +84,10 @@ fn a_part_of_what_has_ended_gets_its_error() {
     http(
         r#"
         POST /v1/items/a/receipts {"id": "m1", "quantity": 20} -> 201
-        POST /v1/reservations {"id": "r", "ttl_ms": 200, "lines": [{"sku": "a", "quantity": 3}]} -> 201
+        POST /v1/reservations {"id": "r", "ttl_ms": 500, "lines": [{"sku": "a", "quantity": 3}]} -> 201
         POST /v1/reservations/r/capture {"id": "c1", "lines": [{"sku": "a", "quantity": 1}]} -> 200
         POST /v1/reservations/r/release {"id": "x1", "lines": [{"sku": "a", "quantity": 1}]} -> 200
-        wait 250ms
+        wait 550ms
         POST /v1/reservations/r/capture {"id": "c2", "lines": [{"sku": "a", "quantity": 1}]} -> 409 expired
         POST /v1/reservations/r/release {"id": "x2", "lines": [{"sku": "a", "quantity": 1}]} -> 409 expired
         POST /v1/reservations/r/capture {"id": "c1", "lines": [{"sku": "a", "quantity": 1}]} -> 200 replayed {"state": "partially_captured", "ended": "expired"}

@@ -38,11 +38,11 @@ fn a_reserve_of_what_has_ended_says_how_it_ended() {
         POST /v1/reservations/pr/capture {"id": "c", "lines": [{"sku": "a", "quantity": 1}]} -> 200 {"state": "held"}
         POST /v1/reservations/pr/release {} -> 200 {"state": "partially_captured", "ended": "released"}
         POST /v1/reservations {"id": "pr", "ttl_ms": 10000, "lines": [{"sku": "a", "quantity": 2}]} -> 409 already_released
-        POST /v1/reservations {"id": "pe", "ttl_ms": 150, "lines": [{"sku": "a", "quantity": 2}]} -> 201
+        POST /v1/reservations {"id": "pe", "ttl_ms": 500, "lines": [{"sku": "a", "quantity": 2}]} -> 201
         POST /v1/reservations/pe/capture {"id": "c", "lines": [{"sku": "a", "quantity": 1}]} -> 200 {"state": "held"}
-        wait 200ms
+        wait 550ms
         GET /v1/reservations/pe -> 200 {"state": "partially_captured", "ended": "expired", "lines": [{"captured": 1, "expired": 1}]}
-        POST /v1/reservations {"id": "pe", "ttl_ms": 150, "lines": [{"sku": "a", "quantity": 2}]} -> 409 expired
+        POST /v1/reservations {"id": "pe", "ttl_ms": 500, "lines": [{"sku": "a", "quantity": 2}]} -> 409 expired
         "#,
     );
 }
