@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 const PROGRAM_MS_MAX: u64 = 60_000;
-const INSTALL: &str = "install the clients with `scripts/setup test`";
+pub(crate) const INSTALL: &str = "install the clients with `scripts/setup test`";
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// Runs a program to its end and gives what it printed.
-fn output(command: &mut Command, what: &str) -> String {
+pub(crate) fn output(command: &mut Command, what: &str) -> String {
     let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = spawned.unwrap_or_else(|error| panic!("{what} cannot be started ({error}): {INSTALL}"));
     let mut pipes = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
@@ -61,7 +61,7 @@ fn drives(what: &str, program: &[&str], environment: &[(&str, &Path)], seen: [&s
     }
 }
 
-fn installed(path: &str) -> PathBuf {
+pub(crate) fn installed(path: &str) -> PathBuf {
     let path = root().join("target/clients").join(path);
     assert!(path.exists(), "{} is not there: {INSTALL}", path.display());
     path

@@ -22,7 +22,7 @@ const EVENTUALLY_MS: u64 = 2_000;
 const NEAR_MS: i64 = 2_000;
 
 pub(crate) fn check(server: &mut Server, text: &str) {
-    let mut script = Script { server, protocol: "2", connections: BTreeMap::new(), kept: BTreeMap::new() };
+    let mut script = Script::new(server);
     let mut failures = Vec::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if let Err(why) = script.step(line) {
@@ -32,15 +32,19 @@ pub(crate) fn check(server: &mut Server, text: &str) {
     assert!(failures.is_empty(), "{} steps failed:\n{}", failures.len(), failures.join("\n"));
 }
 
-struct Script<'a> {
-    server: &'a mut Server,
+pub(crate) struct Script<'a> {
+    pub(crate) server: &'a mut Server,
     protocol: &'static str,
     connections: BTreeMap<String, Client>,
-    kept: BTreeMap<String, i64>,
+    pub(crate) kept: BTreeMap<String, i64>,
 }
 
 impl Script<'_> {
-    fn step(&mut self, line: &str) -> Result<(), String> {
+    pub(crate) fn new(server: &mut Server) -> Script<'_> {
+        Script { server, protocol: "2", connections: BTreeMap::new(), kept: BTreeMap::new() }
+    }
+
+    pub(crate) fn step(&mut self, line: &str) -> Result<(), String> {
         match line.split_whitespace().collect::<Vec<_>>().as_slice() {
             ["hello", "3"] => self.speak("3"),
             ["hello", "2"] => self.speak("2"),

@@ -19,6 +19,8 @@ pub(crate) struct Server {
     child: Child,
     directory: PathBuf,
     flags: Vec<String>,
+    /// What starts the binary: nothing, or a shell that prepares what it inherits.
+    before: &'static [&'static str],
     pub(crate) resp: SocketAddr,
     /// The line that the server printed when it was ready.
     pub(crate) ready: String,
@@ -30,10 +32,32 @@ impl Server {
     }
 
     pub(crate) fn start_with(flags: &[&str]) -> Server {
+        Server::start_after(&[], flags)
+    }
+
+    /// One whose writes past `file_size_max` fail instead of ending it.
+    pub(crate) fn start_on_a_disk_that_can_fail(flags: &[&str]) -> Server {
+        Server::start_after(&["sh", "-c", "trap '' XFSZ; exec \"$0\" \"$@\""], flags)
+    }
+
+    fn start_after(before: &'static [&'static str], flags: &[&str]) -> Server {
         let directory = fresh_directory();
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let (child, ready, resp) = launch(&directory.join("data"), &flags);
-        Server { child, directory, flags, resp, ready }
+        let (child, ready, resp) = launch(before, &directory.join("data"), &flags);
+        Server { child, directory, flags, before, resp, ready }
+    }
+
+    /// From now on no file grows past so many bytes, or all may again (`unlimited`).
+    pub(crate) fn file_size_max(&self, limit: &str) {
+        let pid = self.pid();
+        let set = Command::new("prlimit").args(["--pid", pid, &format!("--fsize={limit}:unlimited")]).status();
+        assert!(set.expect("`prlimit` is on every Linux").success(), "the limit of {pid} can be set");
+    }
+
+    /// The server's process, as its ready line names it.
+    pub(crate) fn pid(&self) -> &str {
+        let named = self.ready.split_whitespace().find_map(|word| word.strip_prefix("pid="));
+        named.unwrap_or_else(|| panic!("no `pid=` in the ready line {:?}", self.ready))
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -62,7 +86,7 @@ impl Server {
 
     /// Starts again on the same data. The port may be another.
     pub(crate) fn start_again(&mut self) {
-        let (child, ready, resp) = launch(&self.data(), &self.flags);
+        let (child, ready, resp) = launch(self.before, &self.data(), &self.flags);
         (self.child, self.ready, self.resp) = (child, ready, resp);
     }
 
@@ -121,9 +145,10 @@ pub(crate) fn fresh_directory() -> PathBuf {
     directory
 }
 
-fn launch(data: &Path, flags: &[String]) -> (Child, String, SocketAddr) {
-    let mut child = Command::new(BINARY)
-        .arg("serve")
+fn launch(before: &[&str], data: &Path, flags: &[String]) -> (Child, String, SocketAddr) {
+    let words: Vec<&str> = before.iter().copied().chain([BINARY, "serve"]).collect();
+    let mut child = Command::new(words[0])
+        .args(&words[1..])
         .arg("--data")
         .arg(data)
         .args(["--resp", "127.0.0.1:0", "--http", "127.0.0.1:0"])
