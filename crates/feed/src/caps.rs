@@ -23,6 +23,10 @@ pub const READERS_MAX: usize = 4;
 /// What the tail decodes between two looks at who follows, and what a follower takes of the ring at a time.
 pub const TURN_EVENTS_MAX: usize = 256;
 pub const TURN_BYTES_MAX: usize = 256 << 10;
+/// Events that the tail looks at meanwhile, whether somebody wants them or not.
+pub const LOOK_EVENTS_MAX: usize = 4_096;
+/// Hashes of subjects that are told apart before an event is shown: some for each follower.
+pub const INTEREST_SLOTS: usize = 1 << 15;
 /// A follower joins the tail when the log is no further than so many events ahead of it.
 pub const JOIN_EVENTS_MAX: u64 = 1_024;
 /// A frame's buffer that grew beyond this is given back when its reader is.

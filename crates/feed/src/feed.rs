@@ -2,11 +2,11 @@
 //! follow.
 //! LOG-1: nothing is shown that the shard has not told to be durable.
 
-use crate::caps::{FRAME_BYTES_KEPT, TURN_BYTES_MAX, TURN_EVENTS_MAX};
+use crate::caps::{FRAME_BYTES_KEPT, LOOK_EVENTS_MAX, TURN_BYTES_MAX, TURN_EVENTS_MAX};
 use crate::cloud_event::CloudEvents;
 use crate::error::FeedError;
 use crate::filter::{Filter, name};
-use crate::hub::{Entry, Hub, Wake, Work};
+use crate::hub::{Entry, Hub, Task, Wake, Work};
 use crate::page::{self, History, Page, Size};
 use crate::reader::{Lent, LogReader, Place, Pool};
 use crate::subscription::Subscription;
@@ -219,12 +219,9 @@ impl Feed {
         match work {
             Work::Closed => Turn::Closed,
             Work::Wait | Work::Sleep => Turn::Idle,
-            Work::Events { generation, after, begin } => {
+            Work::Events(task) => {
                 let mut tail = self.shared.tail.lock().expect("nothing panics while it holds it");
-                let (first, position) = (begin.0 + 1, begin.1);
-                let place = (tail.generation != generation).then_some(Place { first, position });
-                tail.generation = generation;
-                tail.work(&self.shared, &told, after, place);
+                tail.work(&self.shared, &told, &task);
                 Turn::Worked
             }
         }
@@ -245,17 +242,24 @@ impl Feed {
 }
 
 impl Tail {
-    fn work(&mut self, shared: &Shared, told: &Bounds, after: u64, place: Option<Place>) {
+    fn work(&mut self, shared: &Shared, told: &Bounds, task: &Task) {
         let Tail { reader, generation, entries, text, wakes } = self;
+        let (first, position) = (task.begin.0 + 1, task.begin.1);
+        let place = (*generation != task.generation).then_some(Place { first, position });
+        *generation = task.generation;
         entries.clear();
-        let mut bytes = 0;
-        let mut last = after;
+        let (mut bytes, mut looked_at) = (0, 0);
+        let mut last = task.after;
         let looked = reader.follow(told).and_then(|()| {
-            let (reached, looked) = reader.scan((after, told.last), place, |decoder, _| {
-                let entry = shared.entry(decoder, text);
-                bytes += entry.text.len();
-                entries.push(entry);
-                let is_enough = entries.len() >= TURN_EVENTS_MAX || bytes >= TURN_BYTES_MAX;
+            let (reached, looked) = reader.scan((task.after, told.last), place, |decoder, _| {
+                looked_at += 1;
+                if is_wanted(task, decoder) {
+                    let entry = shared.entry(decoder, text);
+                    bytes += entry.text.len();
+                    entries.push(entry);
+                }
+                let is_enough =
+                    looked_at >= LOOK_EVENTS_MAX || entries.len() >= TURN_EVENTS_MAX || bytes >= TURN_BYTES_MAX;
                 if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
             last = reached;
@@ -263,17 +267,23 @@ impl Tail {
         });
         {
             let mut hub = shared.hub();
-            hub.publish(*generation, entries, last, wakes);
+            hub.publish(task, entries, last, wakes);
             if looked.is_err() {
-                hub.give_up(*generation, wakes);
+                hub.give_up(task.generation, wakes);
                 *reader = LogReader::new(&shared.setup);
             }
         }
+        entries.clear();
         wakes.drain(..).for_each(|wake| wake());
         if text.capacity() > FRAME_BYTES_KEPT {
             *text = Vec::new();
         }
     }
+}
+
+fn is_wanted(task: &Task, decoder: &Decoder) -> bool {
+    let Some(interest) = &task.interest else { return true };
+    name(decoder.subject()).is_some_and(|subject| interest.has(subject))
 }
 
 impl Shared {

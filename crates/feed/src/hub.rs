@@ -5,12 +5,15 @@
 //! Never here: the log, threads, waiting.
 
 use crate::caps::{
-    OUTBOX_BYTES_MAX, OUTBOX_EVENTS_MAX, RING_BYTES_MAX, RING_EVENTS_MAX, SUBSCRIBERS_MAX, TURN_EVENTS_MAX,
+    INTEREST_SLOTS, OUTBOX_BYTES_MAX, OUTBOX_EVENTS_MAX, RING_BYTES_MAX, RING_EVENTS_MAX, SUBSCRIBERS_MAX,
+    TURN_EVENTS_MAX,
 };
 use crate::error::FeedError;
 use crate::filter::Filter;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use sumun_log::{Bounds, Position};
 use sumun_wire::Name;
@@ -40,8 +43,10 @@ pub(crate) struct Inner {
     bytes: usize,
     /// The tail puts new events here. Otherwise the follower has to come back first.
     pub(crate) live: bool,
-    /// Every wanted event up to here was put in.
+    /// Every wanted event up to here was put in, those of the hole aside.
     pub(crate) after: u64,
+    /// Behind the first and up to the second, before all that is in: to be read from the log.
+    pub(crate) hole: Option<(u64, u64)>,
     pub(crate) closed: bool,
     pub(crate) waker: Option<Wake>,
 }
@@ -115,6 +120,31 @@ impl fmt::Debug for Outbox {
 
 type Member = (u64, Arc<Outbox>);
 
+/// How many live followers want a subject, or another one of the same hash: what nobody wants is not even made a text of.
+#[derive(Debug)]
+pub(crate) struct Interest {
+    hasher: RandomState,
+    followers: Box<[AtomicU32]>,
+}
+
+impl Default for Interest {
+    fn default() -> Interest {
+        let followers = (0..INTEREST_SLOTS).map(|_| AtomicU32::new(0)).collect();
+        Interest { hasher: RandomState::new(), followers }
+    }
+}
+
+impl Interest {
+    fn slot(&self, subject: &str) -> &AtomicU32 {
+        let hash = self.hasher.hash_one(subject);
+        &self.followers[(hash % INTEREST_SLOTS as u64) as usize]
+    }
+
+    pub(crate) fn has(&self, subject: &str) -> bool {
+        self.slot(subject).load(Ordering::Relaxed) > 0
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Hub {
     closed: bool,
@@ -131,22 +161,31 @@ pub(crate) struct Hub {
     covered: u64,
     begin: (u64, Position),
     generation: u64,
+    interest: Arc<Interest>,
+    /// Who came while the tail was reading, and wants what nobody wanted before: it may have left that out.
+    newcomers: Vec<Member>,
 }
 
 /// What the tail has to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Work {
-    Events {
-        generation: u64,
-        after: u64,
-        /// Where the frame stands that holds the event behind this one.
-        begin: (u64, Position),
-    },
+    Events(Task),
     /// Nothing until the shard tells more.
     Wait,
     /// Nothing until somebody follows.
     Sleep,
     Closed,
+}
+
+/// A run of events that is to be read.
+#[derive(Clone, Debug)]
+pub(crate) struct Task {
+    pub(crate) generation: u64,
+    /// None when somebody wants all subjects: then all events are shown, and kept in the ring.
+    pub(crate) interest: Option<Arc<Interest>>,
+    pub(crate) after: u64,
+    /// Where the frame stands that holds the event behind this one.
+    pub(crate) begin: (u64, Position),
 }
 
 /// How a follower that is not live stands to the tail.
@@ -194,7 +233,7 @@ impl Hub {
         self.forget_ring();
     }
 
-    pub(crate) fn work(&self, told_last: u64) -> Work {
+    pub(crate) fn work(&mut self, told_last: u64) -> Work {
         if self.closed {
             Work::Closed
         } else if self.live == 0 {
@@ -202,14 +241,30 @@ impl Hub {
         } else if told_last <= self.covered {
             Work::Wait
         } else {
-            Work::Events { generation: self.generation, after: self.covered, begin: self.begin }
+            self.newcomers.clear();
+            Work::Events(Task {
+                generation: self.generation,
+                interest: self.wide.is_empty().then(|| Arc::clone(&self.interest)),
+                after: self.covered,
+                begin: self.begin,
+            })
         }
     }
 
-    /// Gives out what the tail has read, all events up to `last`. Nothing, when the tail has begun anew meanwhile.
-    pub(crate) fn publish(&mut self, generation: u64, entries: &[Arc<Entry>], last: u64, wakes: &mut Vec<Wake>) {
-        if generation != self.generation || self.closed {
+    /// Gives out what the tail has read, all events up to `last`. Nothing, when the tail is to begin anew meanwhile.
+    pub(crate) fn publish(&mut self, task: &Task, entries: &[Arc<Entry>], last: u64, wakes: &mut Vec<Wake>) {
+        if task.generation != self.generation || self.closed {
             return;
+        }
+        let is_whole = task.interest.is_none();
+        if !is_whole {
+            self.forget_ring();
+            for (_, outbox) in self.newcomers.drain(..) {
+                let mut inner = outbox.inner();
+                inner.hole = (inner.after < last).then_some((inner.after, last));
+                inner.after = inner.after.max(last);
+                wakes.extend(inner.waker.clone());
+            }
         }
         let mut full = 0;
         for entry in entries {
@@ -223,13 +278,20 @@ impl Hub {
             if let Some(subject) = &entry.subject
                 && let Some(members) = self.by_subject.get_mut(subject)
             {
+                let before = members.len();
                 members.retain_mut(&mut stays);
+                let gone = u32::try_from(before - members.len()).expect("followers are capped");
+                if gone > 0 {
+                    self.interest.slot(subject).fetch_sub(gone, Ordering::Relaxed);
+                }
                 if members.is_empty() {
                     self.by_subject.remove(subject);
                 }
             }
             self.wide.retain_mut(stays);
-            self.keep(entry);
+            if is_whole {
+                self.keep(entry);
+            }
         }
         self.live -= full;
         self.covered = last;
@@ -254,6 +316,8 @@ impl Hub {
         if generation != self.generation {
             return;
         }
+        self.interest.followers.iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
+        self.newcomers.clear();
         let subjects = std::mem::take(&mut self.by_subject);
         let wide = std::mem::take(&mut self.wide);
         for (_, outbox) in subjects.into_values().flatten().chain(wide) {
@@ -317,16 +381,27 @@ impl Hub {
 
     fn list(&mut self, id: u64, outbox: &Arc<Outbox>) {
         let member = (id, Arc::clone(outbox));
-        match &outbox.filter.subject {
-            Some(subject) => self.by_subject.entry(subject.as_str().into()).or_default().push(member),
-            None => self.wide.push(member),
+        let is_new = match &outbox.filter.subject {
+            Some(subject) => {
+                self.by_subject.entry(subject.as_str().into()).or_default().push(member.clone());
+                self.interest.slot(subject).fetch_add(1, Ordering::Relaxed) == 0
+            }
+            None => {
+                self.wide.push(member.clone());
+                self.wide.len() == 1
+            }
+        };
+        if is_new {
+            self.newcomers.push(member);
         }
         self.live += 1;
     }
 
     fn unlist(&mut self, id: u64, filter: &Filter) {
+        self.newcomers.retain(|(of, _)| *of != id);
         match &filter.subject {
             Some(subject) => {
+                self.interest.slot(subject).fetch_sub(1, Ordering::Relaxed);
                 if let Some(members) = self.by_subject.get_mut(subject.as_str()) {
                     members.retain(|(of, _)| *of != id);
                     if members.is_empty() {
@@ -346,6 +421,9 @@ impl Hub {
     /// Up to where a follower has been given all that it wants.
     pub(crate) fn reached(&self, outbox: &Outbox) -> u64 {
         let inner = outbox.inner();
+        if let Some((after, _)) = inner.hole {
+            return after;
+        }
         match inner.events.front() {
             Some(next) => next.sequence - 1,
             None if inner.live => inner.after.max(self.covered),

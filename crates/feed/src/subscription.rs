@@ -59,6 +59,9 @@ impl Subscription {
         if inner.closed {
             return Next::Ended;
         }
+        if let Some((from, until)) = inner.hole.take() {
+            self.gap = Some((self.gap.map_or(from, |(after, _)| after), until));
+        }
         if self.gap.is_some() {
             return Next::Behind;
         }
