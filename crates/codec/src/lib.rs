@@ -34,11 +34,13 @@
 
 mod bytes;
 mod decode;
+mod decoder;
 mod encode;
 mod outside;
 mod record;
 
 pub use decode::{DecodeError, decode, next_event};
+pub use decoder::Decoder;
 pub use encode::encode;
 pub use outside::outside;
 pub use record::{RECORD_VERSION, decode_record, encode_record};

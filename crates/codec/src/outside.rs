@@ -16,7 +16,7 @@ pub fn outside(event: &Event) -> wire::Event {
     wire::Event { sequence: Sequence(event.sequence), time: Timestamp(event.time), data }
 }
 
-const fn verb(kind: EventKind) -> Option<Verb> {
+pub(crate) const fn verb(kind: EventKind) -> Option<Verb> {
     match kind {
         EventKind::LogOpened | EventKind::LogTime => None,
         EventKind::Configured => Some(Verb::Configured),

@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub(crate) struct Segment {
     pub(crate) header: Header,
     pub(crate) end: End,
+    /// The end was told and not read: the checksum of the last frame is not known.
+    pub(crate) told: bool,
     /// Sequence and offset of a frame a stride, as far as it has been written or read.
     pub(crate) marks: Vec<(u64, u64)>,
 }
@@ -32,12 +34,14 @@ pub(crate) struct Chain {
     open: Option<(u64, Source)>,
     /// Where the last read ended: the next one there can be checked against it.
     followed: Option<End>,
+    /// Bytes read from files that are no longer open.
+    read_bytes: u64,
 }
 
 impl Chain {
     pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf, segments: VecDeque<Segment>) -> Chain {
         let bytes = segments.iter().map(|segment| segment.end.offset).sum();
-        Chain { disk, dir, segments, bytes, held: Vec::new(), open: None, followed: None }
+        Chain { disk, dir, segments, bytes, held: Vec::new(), open: None, followed: None, read_bytes: 0 }
     }
 
     /// Keeps the oldest segments readable whatever becomes of their names, so many or as many as may be open at once.
@@ -56,10 +60,40 @@ impl Chain {
         self.segments.back().map_or_else(End::default, |segment| segment.end)
     }
 
+    /// Bytes asked of files so far, those of headers aside.
+    pub(crate) fn read_bytes(&self) -> u64 {
+        self.read_bytes + self.open.as_ref().map_or(0, |(_, source)| source.read_bytes())
+    }
+
+    pub(crate) fn oldest(&self) -> Option<&Header> {
+        self.segments.front().map(|segment| &segment.header)
+    }
+
+    /// Puts other segments in place of all that it knew.
+    pub(crate) fn replace(&mut self, segments: VecDeque<Segment>) {
+        self.bytes = segments.iter().map(|segment| segment.end.offset).sum();
+        self.segments = segments;
+        self.followed = None;
+        self.close();
+    }
+
+    /// The last segment ends, or goes on, as the header of the next one says, or as whoever writes it tells.
+    pub(crate) fn end_at(&mut self, end: End, told: bool) {
+        let last = self.segments.back_mut().expect("a segment ends where it is said to");
+        self.bytes += end.offset - last.end.offset;
+        last.end = end;
+        last.told = told;
+    }
+
+    fn close(&mut self) {
+        self.read_bytes = self.read_bytes();
+        self.open = None;
+    }
+
     pub(crate) fn push(&mut self, header: Header) {
         let end = header.empty_end();
         self.bytes += end.offset;
-        self.segments.push_back(Segment { header, end, marks: Vec::new() });
+        self.segments.push_back(Segment { header, end, told: false, marks: Vec::new() });
     }
 
     /// The last segment has grown by a frame, whose first event is `first`.
@@ -111,7 +145,7 @@ impl Chain {
             let found = match source.frame(at, Some(bytes)) {
                 Ok(found) => found,
                 Err(error) => {
-                    self.open = None;
+                    self.close();
                     return Err(error.into());
                 }
             };
@@ -119,8 +153,11 @@ impl Chain {
             let checked = found.and_then(|head| {
                 scan::belongs(&head, &segment.header, before.as_ref())?;
                 let end = scan::after(&End { offset: at.offset, ..segment.end }, &head);
-                let fits =
-                    if end.offset == segment.end.offset { end == segment.end } else { end.last <= segment.end.last };
+                let fits = if end.offset == segment.end.offset {
+                    end.last == segment.end.last && (segment.told || end.crc == segment.end.crc)
+                } else {
+                    end.last <= segment.end.last
+                };
                 if fits { Ok((head, end)) } else { Err(Flaw::Foreign("end")) }
             });
             let (head, end) = match checked {
@@ -154,13 +191,14 @@ impl Chain {
         let mark = segment.marks.partition_point(|(first, _)| *first <= sequence);
         let offset = if mark == 0 { FRAMES_BEGIN } else { segment.marks[mark - 1].1 };
         self.point_at(index)?;
-        let segment = &self.segments[index];
+        let segment = &mut self.segments[index];
         let (_, source) = self.open.as_mut().expect("it was just opened");
         let mut at = Position { segment: segment.header.number, offset };
         let mut after = segment.header.first.saturating_sub(1);
         while at.offset < segment.end.offset {
             let head = source.head(at)?.and_then(|head| scan::belongs(&head, &segment.header, None).map(|()| head));
             let head = head.map_err(|flaw| damaged(at, after, &flaw))?;
+            scan::mark(&mut segment.marks, head.first, at.offset);
             if sequence < head.next() {
                 return Ok(at);
             }
@@ -203,9 +241,10 @@ impl Chain {
     }
 
     fn point_at(&mut self, index: usize) -> Result<(), ReadError> {
-        let segment = &self.segments[index];
-        let number = segment.header.number;
+        let number = self.segments[index].header.number;
         if self.open.as_ref().is_none_or(|(open, _)| *open != number) {
+            self.close();
+            let segment = &self.segments[index];
             let path = || self.dir.join(segment_name(number));
             let mut source = match self.held.get(index) {
                 Some(file) => Source::of(Arc::clone(file))?,
@@ -221,7 +260,7 @@ impl Chain {
             }
             self.open = Some((number, source));
         }
-        let end = segment.end.offset;
+        let end = self.segments[index].end.offset;
         let (_, source) = self.open.as_mut().expect("it was just set");
         source.set_limit(end);
         Ok(())

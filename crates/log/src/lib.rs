@@ -7,6 +7,7 @@ mod chain;
 pub mod disk;
 pub mod faulty;
 mod file;
+mod follower;
 mod frame;
 mod layout;
 mod reader;
@@ -17,6 +18,7 @@ mod segment;
 mod writer;
 
 pub use file::{FileLog, Options, Setup};
+pub use follower::Follower;
 pub use reader::{Reader, ReaderEnd};
 pub use real::RealDisk;
 pub use recover::{OpenError, Report, Torn};

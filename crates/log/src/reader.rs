@@ -1,7 +1,7 @@
 //! Reading a log that is not ours to write: a stopped server's, or a running one's. Takes no lock, writes nothing, cuts nothing.
 //! Beside a running server a frame is known durable when the server says so, or when a later one follows it.
 //! What the server trims meanwhile stays readable, since its files are held open (the oldest `READER_HELD_MAX`).
-//! Never here: following a log that grows; a reader sees the log as it was when it was opened.
+//! Never here: following a log that grows (`follower.rs`); a reader sees the log as it was when it was opened.
 
 use crate::chain::Chain;
 use crate::disk::{Disk, Open};

@@ -123,8 +123,11 @@ pub(crate) fn look(disk: &dyn Disk, dir: &Path, shard: u32, others: Others) -> R
     found.closed = walk.closed;
     found.epoch = chain.iter().map(|header| header.epoch).max().unwrap_or(0);
     let ends = chain.iter().skip(1).map(|next| next.before).chain([walk.end]);
-    found.segments =
-        chain.iter().zip(ends).map(|(header, end)| Segment { header: *header, end, marks: Vec::new() }).collect();
+    found.segments = chain
+        .iter()
+        .zip(ends)
+        .map(|(header, end)| Segment { header: *header, end, told: false, marks: Vec::new() })
+        .collect();
     found.segments.back_mut().expect("it holds the highest at least").marks = walk.marks;
     Ok(found)
 }
@@ -179,7 +182,7 @@ fn link(
     Ok(chain)
 }
 
-fn check_header(
+pub(crate) fn check_header(
     dir: &Path,
     shard: u32,
     number: u64,
@@ -211,7 +214,7 @@ fn check_header(
     }
 }
 
-fn follows(header: &Header, next: &Header) -> Result<(), ReadError> {
+pub(crate) fn follows(header: &Header, next: &Header) -> Result<(), ReadError> {
     let end = next.before;
     let empty = header.empty_end();
     let fits = header.id == next.id

@@ -19,6 +19,7 @@ pub(crate) struct Source {
     pages: Pages,
     at: u64,
     filled: usize,
+    read_bytes: u64,
 }
 
 impl Source {
@@ -28,7 +29,7 @@ impl Source {
 
     pub(crate) fn of(file: Arc<dyn File>) -> io::Result<Source> {
         let limit = file.length()?;
-        Ok(Source { file, limit, pages: Pages::new(WINDOW_BYTES), at: 0, filled: 0 })
+        Ok(Source { file, limit, pages: Pages::new(WINDOW_BYTES), at: 0, filled: 0, read_bytes: 0 })
     }
 
     /// What lies at or behind it is not read. It may only grow for a file whose bytes before it never change.
@@ -40,6 +41,11 @@ impl Source {
 
     pub(crate) fn limit(&self) -> u64 {
         self.limit
+    }
+
+    /// Bytes asked of the file so far.
+    pub(crate) fn read_bytes(&self) -> u64 {
+        self.read_bytes
     }
 
     pub(crate) fn forget(&mut self) {
@@ -66,7 +72,10 @@ impl Source {
         while self.filled < room {
             match self.file.read_at(&mut self.pages[self.filled..asked], self.at + self.filled as u64) {
                 Ok(0) => break,
-                Ok(read) => self.filled += read,
+                Ok(read) => {
+                    self.filled += read;
+                    self.read_bytes += read as u64;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.filled = 0;
@@ -183,6 +192,21 @@ fn last_written(bytes: &[u8]) -> Option<usize> {
 pub(crate) struct Rest {
     pub(crate) valid: Option<u64>,
     pub(crate) written: u64,
+}
+
+/// A segment's header, without a window.
+pub(crate) fn header_of(file: &dyn File) -> io::Result<Result<Header, BadHeader>> {
+    let mut bytes = [0; HEADER_BYTES];
+    let mut filled = 0;
+    while filled < HEADER_BYTES {
+        match file.read_at(&mut bytes[filled..], filled as u64) {
+            Ok(0) => return Ok(Err(BadHeader::Invalid("it is shorter than a header"))),
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Header::decode(&bytes))
 }
 
 /// How far the frames of a segment go.

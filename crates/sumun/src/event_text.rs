@@ -1,19 +1,13 @@
-//! An event as `log dump` shows it: a line for people, or the CloudEvent of the HTTP interface.
+//! An event as `log dump` shows it to people. The CloudEvent of the HTTP interface is `sumun_feed::CloudEvents`.
 
 use crate::units::Moment;
-use serde_json::{Map, Value, json};
-use sumun_log::LogId;
-use sumun_wire::{Event, EventData, EventLine, ItemEvent, LogEvent, ReservationEvent, Subject, Timestamp};
+use sumun_wire::{Event, EventData, LogEvent, Subject};
 
 fn subject(event: &Event) -> Option<&str> {
     match event.subject() {
         Subject::Log => None,
         Subject::Sku(name) | Subject::Reservation(name) => Some(name),
     }
-}
-
-fn time(at: Timestamp) -> Value {
-    Value::from(Moment(at.0).to_string())
 }
 
 /// `sequence time type subject` and what was moved.
@@ -53,110 +47,10 @@ fn push(text: &mut String, name: &str, value: Option<&str>) {
     }
 }
 
-/// On one line.
-pub(crate) fn cloud_event(event: &Event, log: LogId, shard: u32) -> String {
-    let mut data = match &event.data {
-        EventData::Log(
-            LogEvent::Opened { retention_ms, log_retention_ms } | LogEvent::Time { retention_ms, log_retention_ms },
-        ) => object(json!({ "retention_ms": retention_ms, "log_retention_ms": log_retention_ms })),
-        EventData::Item(data) => item(data),
-        EventData::Reservation(data) => reservation(data),
-    };
-    if !matches!(event.data, EventData::Log(_)) {
-        data.insert("lines".to_owned(), event.lines().iter().map(lines).collect());
-    }
-    let mut whole = object(json!({
-        "specversion": "1.0",
-        "id": format!("{shard}/{}", event.sequence.0),
-        "source": format!("/sumun/{log}"),
-        "type": event.kind(),
-        "time": time(event.time),
-        "sequence": event.sequence.0,
-        "datacontenttype": "application/json",
-        "data": data,
-    }));
-    if let Some(subject) = subject(event) {
-        whole.insert("subject".to_owned(), subject.into());
-    }
-    Value::Object(whole).to_string()
-}
-
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
-    }
-}
-
-fn item(data: &ItemEvent) -> Map<String, Value> {
-    let mut map = object(json!({ "sku": data.sku.as_str(), "kind": data.kind.word() }));
-    if let Some(movement) = &data.movement {
-        map.insert("movement".to_owned(), movement.as_str().into());
-    }
-    if let Some(reason) = &data.reason {
-        map.insert("reason".to_owned(), reason.as_str().into());
-    }
-    if let Some(settings) = &data.settings {
-        let limit = settings.limit.map(|limit| json!({ "quantity": limit.quantity, "window_ms": limit.window_ms }));
-        let metadata =
-            settings.metadata.as_ref().map(|text| serde_json::from_str(text).unwrap_or(Value::from(text.as_str())));
-        let value = json!({
-            "kind": data.kind.word(),
-            "safety_stock": settings.safety_stock,
-            "backorder_limit": settings.backorder_limit,
-            "limit": limit,
-            "allocation": settings.allocation.word(),
-            "metadata": metadata,
-        });
-        map.insert("settings".to_owned(), value);
-    }
-    map
-}
-
-fn reservation(data: &ReservationEvent) -> Map<String, Value> {
-    object(json!({
-        "reservation": data.reservation.as_str(),
-        "created_at": time(data.created_at),
-        "version": data.version,
-        "state": data.state.word(),
-        "ended": data.ended.map(sumun_wire::Ended::word),
-        "tombstone": data.tombstone,
-        "holder": data.holder.as_deref(),
-        "complete": data.complete,
-        "expires_at": data.expires_at.map(time),
-        "needed_until": data.needed_until.map(time),
-        "id": data.part.as_deref(),
-    }))
-}
-
-fn lines(line: &EventLine) -> Value {
-    let mut map = object(json!({
-        "sku": line.sku.as_str(),
-        "lot": line.lot.as_deref(),
-        "quantity": line.quantity,
-        "version": line.version,
-        "previous": line.previous.map(|sequence| sequence.0),
-        "on_hand": line.on_hand,
-        "reserved": line.reserved,
-        "available": line.available,
-        "received": line.received,
-        "removed": line.removed,
-        "returned": line.returned,
-        "captured": line.captured,
-    }));
-    if let Some(lot) = &line.lot_figures {
-        map.insert("lot_on_hand".to_owned(), lot.on_hand.into());
-        map.insert("lot_reserved".to_owned(), lot.reserved.into());
-        map.insert("lot_expires_at".to_owned(), lot.expires_at.map_or(Value::Null, time));
-        map.insert("lot_location".to_owned(), lot.location.as_deref().into());
-    }
-    Value::Object(map)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sumun_wire::{Sequence, State, Verb};
+    use sumun_wire::{EventLine, ReservationEvent, Sequence, State, Timestamp, Verb};
 
     fn held() -> Event {
         let line = EventLine {
@@ -200,18 +94,5 @@ mod tests {
     fn an_event_is_one_line() {
         let expected = "7 2026-05-01T03:00:00.500Z reservation.held r1 version=1 state=held holder=h a+2 (on_hand=10 reserved=2 available=8)";
         assert_eq!(line(&held()), expected);
-    }
-
-    #[test]
-    fn json_is_the_cloud_event_of_http() {
-        let text = cloud_event(&held(), LogId([0xab; 16]), 0);
-        assert!(!text.contains('\n'));
-        let value: Value = serde_json::from_str(&text).expect("it is JSON");
-        assert_eq!(value["id"], "0/7");
-        assert_eq!(value["source"], format!("/sumun/{}", "ab".repeat(16)));
-        assert_eq!((&value["type"], &value["subject"]), (&json!("reservation.held"), &json!("r1")));
-        assert_eq!(value["time"], "2026-05-01T03:00:00.500Z");
-        assert_eq!(value["data"]["lines"][0]["previous"], 6);
-        assert_eq!(value["data"]["complete"], false);
     }
 }

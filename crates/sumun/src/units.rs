@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use std::fmt;
 use std::str::FromStr;
+use sumun_wire::Timestamp;
+use sumun_wire::time::date;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 const DURATION_UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 60 * 60_000), ("d", DAY_MS)];
@@ -94,10 +96,7 @@ impl fmt::Display for Bytes {
 /// RFC 3339 in `Z` with milliseconds, as the contract's JSON has it.
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (days, ms) = (self.0 / DAY_MS, self.0 % DAY_MS);
-        let (year, month, day) = date(days);
-        let (h, m, s, ms) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60, ms % 1_000);
-        write!(f, "{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.{ms:03}Z")
+        Timestamp(self.0).fmt(f)
     }
 }
 
@@ -109,19 +108,6 @@ impl FromStr for Moment {
         }
         rfc3339(text).map(Moment).ok_or(UnitError::Time)
     }
-}
-
-/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar: years are counted from a first of
-/// March, so that the leap day comes last.
-fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year + era * 400 + u64::from(month <= 2), month, day)
 }
 
 fn days_of(year: u64, month: u64, day: u64) -> Option<u64> {

@@ -13,6 +13,7 @@ pub mod event;
 pub mod limits;
 pub mod record;
 pub mod text;
+pub mod time;
 
 pub use answer::{Answer, Code, Facts, Invalid, Outcome, Refusal, Short};
 pub use command::{Adjust, Command, Configure, Extend, Line, Lines, Part, PartLine, PartLines, Receive, Reserve};

@@ -9,6 +9,7 @@
 mod common;
 mod damage;
 mod faults;
+mod follower;
 mod fuzz;
 mod golden;
 mod reader;

@@ -7,6 +7,7 @@ use crate::logfile::{LogFile, Next, SHARD};
 use crate::show::Form;
 use clap::{Args, Subcommand};
 use std::io::{self, BufWriter, Write};
+use sumun_feed::CloudEvents;
 
 /// Look into a server's log
 #[derive(Args, Debug)]
@@ -60,12 +61,18 @@ fn print(arguments: &Dump) -> Result<(), Failure> {
     if first > 1 && arguments.after < first {
         eprintln!("sumun: the log begins at {first}: what was before has left with --log-retention");
     }
-    let id = log.id();
+    let cloud_events = CloudEvents::new(log.id(), SHARD);
     let mut out = BufWriter::new(io::stdout().lock());
+    let mut text = Vec::new();
     log.each(arguments.after, |event| {
-        let text =
-            if arguments.form.json { event_text::cloud_event(event, id, SHARD) } else { event_text::line(event) };
-        written(writeln!(out, "{text}"))
+        text.clear();
+        if arguments.form.json {
+            cloud_events.write(event, &mut text);
+        } else {
+            text.extend_from_slice(event_text::line(event).as_bytes());
+        }
+        text.push(b'\n');
+        written(out.write_all(&text))
     })?;
     written(out.flush()).map(|_| ())
 }
