@@ -11,6 +11,7 @@ pub mod answer;
 pub mod command;
 pub mod event;
 pub mod limits;
+mod moment;
 pub mod record;
 pub mod text;
 
