@@ -13,14 +13,16 @@
 mod batches;
 
 use crate::caps::{
-    BATCH_BYTES_MAX, CLOCK_DRIFT_MS, DRIFT_LOOK_MS, ENDED_BYTES, ENDED_MEMORY_PART, EVICT_TENTHS, IDLE_EVENT_MS,
-    LOAD_WAIT_MS, MEMORY_TENTHS, READ_RETRY_MS, REOPEN_MS, ROOM_BYTES, STEP_BYTES,
+    BATCH_BYTES_MAX, CLOCK_DRIFT_MS, DRIFT_LOOK_MS, ENDED_BYTES, ENDED_MEMORY_PART, IDLE_EVENT_MS, LOAD_WAIT_MS,
+    READ_RETRY_MS, REOPEN_MS, ROOM_BYTES, STEP_BYTES,
 };
 use crate::commit::Policy;
 use crate::env::Env;
 use crate::keeper::{Keeper, Kept, Pressure, Shelves, Tending};
 use crate::lag::{self, Lag};
+use crate::lists::Scans;
 use crate::load::Load;
+use crate::memory::{memory_budget, pressure};
 use crate::notice::{Notice, Notices};
 use crate::patience::Patience;
 use crate::shard::{Budget, Decided, ExecAborted, ExecDone, Shard};
@@ -102,6 +104,7 @@ pub struct Engine {
     durable: u64,
     arrivals: u64,
     patience: Patience,
+    pub(crate) scans: Scans,
 }
 
 impl Engine {
@@ -153,6 +156,7 @@ impl Engine {
             durable: 0,
             arrivals: 0,
             patience: Patience::default(),
+            scans: Scans::default(),
         };
         engine.adopt(log);
         Ok((engine, report))
@@ -485,7 +489,8 @@ impl Engine {
             let now = self.env.now_ms();
             let state = self.shard.state();
             let pressure = pressure(state.bytes(), self.options.memory);
-            let hurries = pressure > Pressure::None || self.ahead_of_store() >= self.lag_max() / 4;
+            let far = self.ahead_of_store() >= self.lag_max() / 4;
+            let hurries = far || pressure > Pressure::None || self.scans.hurry();
             let tending = Tending {
                 now,
                 durable: self.durable,
@@ -512,7 +517,8 @@ impl Engine {
         if arrived {
             self.patience.answered();
         }
-        self.arrivals += u64::from(arrived || self.patience.ends(now));
+        let listed = self.scans.tend(&mut self.keeper, now);
+        self.arrivals += u64::from(arrived || listed || self.patience.ends(now));
         let trouble = self.keeper.kept().trouble.as_ref();
         if trouble.is_some() != self.is_trouble_said {
             self.is_trouble_said = trouble.is_some();
@@ -555,7 +561,8 @@ impl Engine {
             wait = Some(wait.map_or(hold, |wait| wait.min(hold)));
         }
         let tends = self.keeper.next_at_ms(self.shard.state());
-        if let Some(at) = tends.into_iter().chain(self.patience.ends_at_ms()).min() {
+        let ends = self.patience.ends_at_ms().into_iter().chain(self.scans.ends_at_ms());
+        if let Some(at) = tends.into_iter().chain(ends).min() {
             let rest = at.saturating_sub(self.env.now_ms()) * 1_000_000;
             wait = Some(wait.map_or(rest, |wait| wait.min(rest)));
         }
@@ -564,26 +571,6 @@ impl Engine {
             wait = Some(wait.map_or(retry, |wait| wait.min(retry)));
         }
         wait
-    }
-}
-
-const fn pressure(bytes: usize, memory: usize) -> Pressure {
-    if bytes >= memory / 10 * MEMORY_TENTHS {
-        Pressure::High
-    } else if bytes >= memory / 10 * EVICT_TENTHS {
-        Pressure::Some
-    } else {
-        Pressure::None
-    }
-}
-
-const fn memory_budget(bytes: usize, memory: usize) -> Budget {
-    if bytes >= memory {
-        Budget::Full
-    } else if bytes >= memory / 10 * MEMORY_TENTHS {
-        Budget::Overloaded
-    } else {
-        Budget::Open
     }
 }
 
