@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which of our crates each may use, tests aside. Arrows go leftwards only.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("sumun-wire", &[]),
     ("sumun-core", &["sumun-wire"]),
     ("sumun-codec", &["sumun-core", "sumun-wire"]),
@@ -16,6 +16,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("sumun-store", &[]),
     ("sumun-engine", &["sumun-codec", "sumun-core", "sumun-log", "sumun-store", "sumun-wire"]),
     ("sumun-server", &["sumun-engine", "sumun-wire"]),
+    ("sumun-http", &["sumun-server", "sumun-wire"]),
     (
         "sumun",
         &[
@@ -23,6 +24,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
             "sumun-codec",
             "sumun-core",
             "sumun-engine",
+            "sumun-http",
             "sumun-log",
             "sumun-server",
             "sumun-store",
