@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which of our crates each may use, tests aside. Arrows go leftwards only.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("sumun-wire", &[]),
     ("sumun-core", &["sumun-wire"]),
     ("sumun-codec", &["sumun-core", "sumun-wire"]),
@@ -17,6 +17,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     ("sumun-engine", &["sumun-codec", "sumun-core", "sumun-log", "sumun-store", "sumun-wire"]),
     ("sumun-feed", &["sumun-codec", "sumun-log", "sumun-wire"]),
     ("sumun-server", &["sumun-engine", "sumun-wire"]),
+    ("sumun-http", &["sumun-server", "sumun-wire"]),
     (
         "sumun",
         &[
@@ -25,6 +26,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
             "sumun-core",
             "sumun-engine",
             "sumun-feed",
+            "sumun-http",
             "sumun-log",
             "sumun-server",
             "sumun-store",

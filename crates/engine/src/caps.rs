@@ -75,6 +75,10 @@ pub const STORE_RETRY_MS_MAX: u64 = 8_000;
 /// are told to wait.
 pub const READ_WAIT_MS: u64 = 2_000;
 pub const READ_RETRY_MS: u32 = 500;
+/// Reservations and allocations that a page of open reservations looks at in one step.
+pub const LIST_LOOKS: u32 = 4_096;
+/// Lists of items under way at once.
+pub const SCANS_MAX: usize = 64;
 /// Records that are being read at once.
 pub const READS_MAX: usize = 4_096;
 /// Records that are being read, past which nothing is read ahead: a command's read waits for those before it.

@@ -14,14 +14,15 @@ mod batches;
 mod begin;
 
 use crate::caps::{
-    BATCH_BYTES_MAX, ENDED_BYTES, ENDED_MEMORY_PART, EVICT_TENTHS, LOAD_WAIT_MS, MEMORY_TENTHS, READ_RETRY_MS,
-    REOPEN_MS, STEP_BYTES,
+    BATCH_BYTES_MAX, ENDED_BYTES, ENDED_MEMORY_PART, LOAD_WAIT_MS, READ_RETRY_MS, REOPEN_MS, STEP_BYTES,
 };
 use crate::commit::Policy;
 use crate::env::Env;
 use crate::keeper::{Keeper, Kept, Pressure, Shelves, Tending};
 use crate::lag::Lag;
+use crate::lists::Scans;
 use crate::load::Load;
+use crate::memory::pressure;
 use crate::notice::{Notice, Notices};
 use crate::pace::Pace;
 use crate::patience::Patience;
@@ -105,6 +106,7 @@ pub struct Engine {
     durable: u64,
     arrivals: u64,
     patience: Patience,
+    pub(crate) scans: Scans,
 }
 
 impl Engine {
@@ -157,6 +159,7 @@ impl Engine {
             durable: 0,
             arrivals: 0,
             patience: Patience::default(),
+            scans: Scans::default(),
         };
         engine.adopt(log);
         Ok((engine, report))
@@ -403,7 +406,8 @@ impl Engine {
             let now = self.env.now_ms();
             let state = self.shard.state();
             let pressure = pressure(state.bytes(), self.options.memory);
-            let hurries = pressure > Pressure::None || self.ahead_of_store() >= self.lag_max() / 4;
+            let far = self.ahead_of_store() >= self.lag_max() / 4;
+            let hurries = far || pressure > Pressure::None || self.scans.hurry();
             let tending = Tending {
                 now,
                 durable: self.durable,
@@ -431,7 +435,8 @@ impl Engine {
         if arrived {
             self.patience.answered();
         }
-        self.arrivals += u64::from(arrived || self.patience.ends(now));
+        let listed = self.scans.tend(&mut self.keeper, now);
+        self.arrivals += u64::from(arrived || listed || self.patience.ends(now));
         let trouble = self.keeper.kept().trouble.as_ref();
         if trouble.is_some() != self.is_trouble_said {
             self.is_trouble_said = trouble.is_some();
@@ -474,7 +479,8 @@ impl Engine {
             wait = Some(wait.map_or(hold, |wait| wait.min(hold)));
         }
         let tends = self.keeper.next_at_ms(self.shard.state());
-        if let Some(at) = tends.into_iter().chain(self.patience.ends_at_ms()).min() {
+        let ends = self.patience.ends_at_ms().into_iter().chain(self.scans.ends_at_ms());
+        if let Some(at) = tends.into_iter().chain(ends).min() {
             let rest = at.saturating_sub(self.env.now_ms()) * 1_000_000;
             wait = Some(wait.map_or(rest, |wait| wait.min(rest)));
         }
@@ -483,16 +489,6 @@ impl Engine {
             wait = Some(wait.map_or(retry, |wait| wait.min(retry)));
         }
         wait
-    }
-}
-
-const fn pressure(bytes: usize, memory: usize) -> Pressure {
-    if bytes >= memory / 10 * MEMORY_TENTHS {
-        Pressure::High
-    } else if bytes >= memory / 10 * EVICT_TENTHS {
-        Pressure::Some
-    } else {
-        Pressure::None
     }
 }
 

@@ -60,11 +60,15 @@ impl Load {
                     engine.keeper.tell(What::Open { from: None });
                     Stage::Open
                 }
-                Some(Told::Open { .. } | Told::Key { .. } | Told::Ends(_) | Told::Hashes { .. }) | None => Stage::Head,
+                Some(
+                    Told::Open { .. } | Told::Key { .. } | Told::Ends(_) | Told::Hashes { .. } | Told::Skus { .. },
+                )
+                | None => Stage::Head,
             },
             Stage::Open => match engine.keeper.told() {
                 Some(Told::Open { values, next }) => open(engine, &values, next)?,
-                Some(Told::Head(_) | Told::Key { .. } | Told::Ends(_) | Told::Hashes { .. }) | None => Stage::Open,
+                Some(Told::Head(_) | Told::Key { .. } | Told::Ends(_) | Told::Hashes { .. } | Told::Skus { .. })
+                | None => Stage::Open,
             },
             Stage::Filter(position) if engine.keeper.knows_items() => Stage::Replay(position),
             Stage::Replay(position) => match self.timed_replay(engine, position)? {

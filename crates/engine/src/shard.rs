@@ -115,6 +115,11 @@ impl Shard {
         self.work.timers = self.state.advance(self.now, STEP_TIMERS);
     }
 
+    /// So much was looked at beside deciding: the step is bounded in that too.
+    pub(crate) const fn look(&mut self, at: usize) {
+        self.work.looked += at;
+    }
+
     /// Whether the step is full: whatever is left waits for the next.
     pub fn is_full(&self) -> bool {
         self.batch.len() >= STEP_BYTES

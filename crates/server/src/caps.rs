@@ -63,6 +63,21 @@ pub const EVENTS_MAX: usize = 1_024;
 /// Bytes of a closing connection's input that are thrown away, so that its last reply is not lost to a reset.
 pub const DISCARDED_BYTES_MAX: usize = 256 * 1_024;
 
+/// Questions from beside the sockets that are in hand, and what they keep, from when they are put in to their answer.
+pub const HANDED_MAX: usize = 16_384;
+pub const HANDED_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+/// Those of them that are decided in one turn: about what one read of a connection brings.
+pub const HANDED_PER_TURN: usize = 1_024;
+/// What their answers may keep until they are proven, past which no more of them are decided.
+pub const HANDED_UNPROVEN_BYTES_MAX: usize = 32 * 1_024 * 1_024;
+/// Records of a page take about so much, or one record more.
+pub const PAGE_BYTES_MAX: usize = 1_024 * 1_024;
+/// Steps that a page of open reservations may take before it comes short, and scans that a page of items may.
+pub const PAGE_STEPS_MAX: u32 = 256;
+pub const PAGE_SCANS_MAX: u32 = 16;
+/// Items of a page that are read at once.
+pub const PAGE_WINDOW: usize = 64;
+
 /// The control socket serves this machine's own tools, a handful at a time.
 pub const CONTROL_CLIENTS_MAX: usize = 16;
 pub const CONTROL_LINE_BYTES_MAX: usize = 64;

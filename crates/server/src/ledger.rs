@@ -5,6 +5,7 @@
 //! in a step may leave when that step is proven.
 
 use std::time::Duration;
+pub use sumun_engine::{ListBy, OpenPage, Skus, SkusOf};
 use sumun_wire::{Answer, Command, Refusal};
 
 /// A cycle's number. Steps are proven in order.
@@ -18,6 +19,15 @@ pub enum Handled {
     Later,
     /// Not before `arrivals` has moved on: a record is being read.
     Reading,
+}
+
+/// Of a list: as `Handled`.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Listed<T> {
+    Page(T),
+    Later,
+    Reading,
+    Refused(Refusal),
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -133,6 +143,10 @@ pub trait Ledger {
     fn handle(&mut self, command: &Command<'_>) -> Handled;
     /// Decides all, with nothing in between; `answers` is empty and gets one a command.
     fn exec(&mut self, commands: &[Command<'_>], answers: &mut Vec<Answer>) -> Executed;
+    /// Open reservations, a bounded look at them: due ones are left out, and none is ended.
+    fn list_open(&mut self, by: ListBy<'_>, after: Option<&str>, limit: usize) -> Listed<OpenPage>;
+    /// Names of items; the ticket is the caller's, `None` at first, and given again when it asks again.
+    fn list_skus(&mut self, ticket: &mut Option<u64>, of: &SkusOf) -> Listed<Skus>;
     /// How often records have arrived that commands may wait for.
     fn arrivals(&self) -> u64;
     /// Whether the step has taken what it may: lines and bytes are bounded.

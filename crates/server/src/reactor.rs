@@ -16,6 +16,8 @@
 use crate::caps;
 use crate::client::{Client, Fate};
 use crate::control::Control;
+use crate::handed::Desk;
+use crate::handover::Handover;
 use crate::info::Info;
 use crate::ledger::{Broken, Ledger, Proof, Readiness, Step};
 use crate::listen;
@@ -39,6 +41,8 @@ const WAKER: Token = Token(TOKENS_RESERVED);
 const SIGNALS: Token = Token(TOKENS_RESERVED + 1);
 const TIMER: Token = Token(TOKENS_RESERVED + 2);
 const LISTENER: Token = Token(TOKENS_RESERVED + 3);
+/// Questions from beside the sockets, in the queue of those who get a turn.
+const HANDED: Token = Token(TOKENS_RESERVED + 4);
 /// The control socket's listener, and its clients behind it.
 const CONTROL: Token = Token(TOKENS_RESERVED + 16);
 
@@ -129,6 +133,8 @@ pub struct Reactor {
     pub(crate) touched: Vec<Token>,
     /// Steps that are closed and not proven, with those who wait for them.
     waiting: VecDeque<(Step, Vec<Token>)>,
+    /// Questions from beside the sockets.
+    pub(crate) desk: Desk,
     pub(crate) spare_lists: Vec<Vec<Token>>,
     pub(crate) spare: Vec<Vec<u8>>,
     pub(crate) buffer: Vec<u8>,
@@ -177,6 +183,7 @@ impl Reactor {
             arrivals: 0,
             touched: Vec::new(),
             waiting: VecDeque::new(),
+            desk: Desk::default(),
             spare_lists: Vec::new(),
             spare: Vec::new(),
             buffer: vec![0; caps::READ_BYTES_MAX],
@@ -198,12 +205,23 @@ impl Reactor {
         Arc::clone(&self.waker)
     }
 
+    /// Where questions from beside the sockets are put in; a run waits for whoever does before it ends.
+    pub fn handover(&mut self) -> Handover {
+        self.desk.handover.get_or_insert_with(|| Handover::new(Arc::clone(&self.waker))).clone()
+    }
+
     pub fn stopper(&self) -> Stop {
         Stop { flag: Arc::clone(&self.stop), waker: Arc::clone(&self.waker) }
     }
 
     /// Serves until it is told to end. `on_ready` is called once, when the first command can be decided.
     pub fn run<L: Ledger>(&mut self, ledger: &mut L, on_ready: impl FnOnce(SocketAddr)) -> Result<Ended, RunError> {
+        let ended = self.go_round(ledger, on_ready);
+        self.desk.end();
+        ended
+    }
+
+    fn go_round<L: Ledger>(&mut self, ledger: &mut L, on_ready: impl FnOnce(SocketAddr)) -> Result<Ended, RunError> {
         let mut events = Events::with_capacity(caps::EVENTS_MAX);
         let mut on_ready = Some(on_ready);
         self.metrics.started_ms = ledger.now_ms();
@@ -236,6 +254,9 @@ impl Reactor {
         if self.more_to_accept && ledger.now_ms() >= self.accept_again_ms {
             self.accept(ledger.now_ms());
         }
+        if self.desk.is_wanting() {
+            self.ready.push_back(HANDED);
+        }
         let before = self.metrics.requests;
         // Who is queued anew during the round gets its next turn in the next one.
         for _ in 0..self.ready.len() {
@@ -245,20 +266,31 @@ impl Reactor {
             let Some(token) = self.ready.pop_front() else {
                 break;
             };
-            self.turn(token, ledger);
+            if token == HANDED {
+                self.turn_of_handed(ledger);
+            } else {
+                self.turn(token, ledger);
+            }
         }
         self.metrics.observe_step(self.metrics.requests - before);
         let step = ledger.close_step();
         self.close_step(step);
+        self.desk.close_step(step);
         match ledger.poll()? {
-            Proof::Upto(step) => self.release(step),
+            Proof::Upto(step) => {
+                self.release(step);
+                self.desk.release(step);
+            }
             Proof::Lost { proven } => {
                 self.release(proven);
                 self.abandon();
+                self.desk.release(proven);
+                self.metrics.unproven_closed += self.desk.abandon();
             }
         }
         if self.arrivals != ledger.arrivals() {
             self.arrivals = ledger.arrivals();
+            self.desk.arrived();
             for token in std::mem::take(&mut self.readers) {
                 self.with(token, |_, client| client.reading = false);
             }
@@ -315,7 +347,8 @@ impl Reactor {
     }
 
     fn wait<L: Ledger>(&mut self, events: &mut Events, ledger: &mut L) -> io::Result<()> {
-        let busy = (!self.ready.is_empty() && ledger.can_step()) || (self.more_to_accept && self.accept_again_ms == 0);
+        let waits = !self.ready.is_empty() || self.desk.has_work();
+        let busy = (waits && ledger.can_step()) || (self.more_to_accept && self.accept_again_ms == 0);
         let mut timeout = if busy { Some(Duration::ZERO) } else { ledger.idle() };
         if self.more_to_accept && !busy {
             let pause = Duration::from_millis(self.accept_again_ms.saturating_sub(ledger.now_ms()));
@@ -440,6 +473,7 @@ impl Reactor {
     /// Nobody new, nothing more is read; what was read is decided and answered.
     fn begin_end(&mut self, now_ms: u64) {
         self.ending = Some(now_ms);
+        self.desk.begin_end();
         self.more_to_accept = false;
         if let Some(mut listener) = self.listener.take() {
             // It is closed in any case.
@@ -458,11 +492,11 @@ impl Reactor {
 
     fn has_ended(&self, now_ms: u64) -> Option<Ended> {
         let begun_ms = self.ending?;
-        if self.clients.is_empty() {
+        if self.clients.is_empty() && self.desk.is_through() {
             return Some(Ended::Clean);
         }
         let over = now_ms >= begun_ms.saturating_add(self.options.grace_ms);
-        over.then(|| Ended::GraceOver { connections: self.clients.len() })
+        over.then(|| Ended::GraceOver { connections: self.clients.len() + self.desk.in_hand() })
     }
 
     pub(crate) fn info<L: Ledger>(&self, ledger: &L) -> Info<'_> {

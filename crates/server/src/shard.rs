@@ -3,7 +3,10 @@
 //! While the log is replayed, or is opened again after a failure, the engine takes no steps: what is answered then
 //! (`PING`, `LOADING`) rests on nothing, so it belongs to the last step that was proven.
 
-use crate::ledger::{Broken, End, Executed, Figures, Handled, Ledger, Proof, Readiness, Step, Store};
+use crate::ledger::{
+    Broken, End, Executed, Figures, Handled, Ledger, ListBy, Listed, OpenPage, Proof, Readiness, Skus, SkusOf, Step,
+    Store,
+};
 use std::fmt;
 use std::time::Duration;
 use sumun_engine::{Budget, Engine, Exec, ExecAborted, Notice};
@@ -99,6 +102,20 @@ impl Ledger for Shard {
         }
     }
 
+    fn list_open(&mut self, by: ListBy<'_>, after: Option<&str>, limit: usize) -> Listed<OpenPage> {
+        if !self.open {
+            return Listed::Later;
+        }
+        listed(self.engine.list_open(by, after, limit))
+    }
+
+    fn list_skus(&mut self, ticket: &mut Option<u64>, of: &SkusOf) -> Listed<Skus> {
+        if !self.open {
+            return Listed::Later;
+        }
+        listed(self.engine.list_skus(ticket, of))
+    }
+
     fn arrivals(&self) -> u64 {
         self.engine.arrivals()
     }
@@ -180,6 +197,14 @@ impl Ledger for Shard {
             },
             is_writable: self.engine.is_ready() && self.engine.budget() != Budget::ReadOnly,
         }
+    }
+}
+
+fn listed<T>(listed: sumun_engine::Listed<T>) -> Listed<T> {
+    match listed {
+        sumun_engine::Listed::Page(page) => Listed::Page(page),
+        sumun_engine::Listed::Reading => Listed::Reading,
+        sumun_engine::Listed::Refused(refusal) => Listed::Refused(refusal),
     }
 }
 

@@ -47,7 +47,13 @@ impl Server {
         let errors = std::fs::OpenOptions::new().create(true).append(true).open(&log)?;
         let program = std::env::current_exe().context("cannot find this program itself")?;
         let mut command = Command::new(program);
-        command.arg("serve").arg("--data").arg(data(directory)).arg("--resp").arg(resp.to_string());
+        command
+            .arg("serve")
+            .arg("--data")
+            .arg(data(directory))
+            .arg("--resp")
+            .arg(resp.to_string())
+            .args(["--http", "-"]);
         config::forget_variables(&mut command);
         // A sumun.toml of the working directory is not meant for it; the terminal's Ctrl-C is not either.
         command.current_dir(directory).process_group(0);

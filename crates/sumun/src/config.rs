@@ -21,8 +21,10 @@ const FILE_NAME: &str = "sumun.toml";
 pub(crate) struct Config {
     pub(crate) data: PathBuf,
     pub(crate) resp: SocketAddr,
-    /// Held for the HTTP interface to come: nothing listens there yet.
-    pub(crate) http: SocketAddr,
+    /// `None`: HTTP is not served.
+    pub(crate) http: Option<SocketAddr>,
+    pub(crate) http_hosts: Vec<String>,
+    pub(crate) expose: bool,
     pub(crate) memory: Bytes,
     pub(crate) retention: Millis,
     pub(crate) log_retention: Millis,
@@ -43,9 +45,16 @@ pub(crate) struct Layer {
     /// Address for Redis clients; port 0 picks a free one [default: 127.0.0.1:6380]
     #[arg(long, value_name = "ADDR", env = "SUMUN_RESP", hide_env_values = true)]
     resp: Option<String>,
-    /// Address for HTTP: accepted, but nothing listens there yet [default: 127.0.0.1:7080]
-    #[arg(long, value_name = "ADDR", env = "SUMUN_HTTP", hide_env_values = true)]
+    /// Address for HTTP; port 0 picks a free one, `-` turns it off [default: 127.0.0.1:7080]
+    #[arg(long, value_name = "ADDR", env = "SUMUN_HTTP", hide_env_values = true, allow_hyphen_values = true)]
     http: Option<String>,
+    /// Names that HTTP clients call this server by, beside addresses and localhost: `a.example,b.example` [default: none]
+    #[arg(long, value_name = "NAMES", env = "SUMUN_HTTP_HOSTS", hide_env_values = true)]
+    http_hosts: Option<String>,
+    /// Let HTTP listen beyond loopback although there are no keys yet [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(env = "SUMUN_EXPOSE", hide_env_values = true)]
+    expose: Option<bool>,
     /// What records and the store may take in memory [default: half of the cgroup's or machine's]
     #[arg(long, value_name = "SIZE", env = "SUMUN_MEMORY", hide_env_values = true)]
     memory: Option<Given<Bytes>>,
@@ -138,16 +147,13 @@ impl Config {
 }
 
 impl Layer {
-    /// Whether a flag or variable asked for HTTP, which is not there yet.
-    pub(crate) const fn asks_for_http(&self) -> bool {
-        self.http.is_some()
-    }
-
     fn over(self, below: Layer) -> Layer {
         Layer {
             data: self.data.or(below.data),
             resp: self.resp.or(below.resp),
             http: self.http.or(below.http),
+            http_hosts: self.http_hosts.or(below.http_hosts),
+            expose: self.expose.or(below.expose),
             memory: self.memory.or(below.memory),
             retention: self.retention.or(below.retention),
             log_retention: self.log_retention.or(below.log_retention),
@@ -165,7 +171,9 @@ impl Layer {
         let config = Config {
             data: self.data.expect(whole),
             resp: address("resp", &self.resp.expect(whole))?,
-            http: address("http", &self.http.expect(whole))?,
+            http: optional_address("http", &self.http.expect(whole))?,
+            http_hosts: hosts(&self.http_hosts.expect(whole))?,
+            expose: self.expose.expect(whole),
             memory: self.memory.expect(whole).0.unwrap_or_else(half_of_what_there_is),
             retention,
             log_retention: self.log_retention.expect(whole).0.unwrap_or(retention),
@@ -185,6 +193,12 @@ impl Layer {
                 return Err(Failure::Usage(format!("`{key}` must be more than 0")));
             }
         }
+        if let Some(http) = config.http.filter(|http| !http.ip().is_loopback() && !config.expose) {
+            return Err(Failure::Usage(format!(
+                "`http` is {http}, which others can reach, and there are no keys yet: whoever reaches it may do \
+                 everything. Use an address of loopback, or `expose = true` (--expose) if the network keeps others away"
+            )));
+        }
         if config.store_delay.0 > STORE_DELAY_MS_MAX {
             return Err(Failure::Usage(format!("`store_delay` is at most {}", Millis(STORE_DELAY_MS_MAX))));
         }
@@ -194,6 +208,23 @@ impl Layer {
         }
         Ok(config)
     }
+}
+
+/// An address, or `-` for none.
+fn optional_address(name: &str, text: &str) -> Result<Option<SocketAddr>, Failure> {
+    if text == "-" { Ok(None) } else { address(name, text).map(Some) }
+}
+
+/// Names, separated by commas.
+fn hosts(text: &str) -> Result<Vec<String>, Failure> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    names
+        .map(|name| {
+            let flaw = || format!("`http_hosts` are names without port, separated by commas, and `{name}` is none");
+            if is_name(name) { Ok(name.to_owned()) } else { Err(Failure::Usage(flaw())) }
+        })
+        .collect()
 }
 
 fn half_of_what_there_is() -> Bytes {
@@ -280,6 +311,7 @@ mod tests {
             let default = match (key.as_str(), value.as_str()) {
                 ("memory", "") => "half of the cgroup's or machine's",
                 ("log_retention", "") => "as --retention",
+                ("http_hosts", "") => "none",
                 (_, value) => value,
             };
             assert!(help(key).contains(&format!("[default: {default}]")), "{key}: {}", help(key));
@@ -310,7 +342,18 @@ mod tests {
         check("data = ", &["sumun.toml:1: "]);
         check("resp = \"localhost\"", &["`resp` is an address and a port", "`localhost`"]);
         check("retention = \"0s\"", &["`retention` must be more than 0"]);
+        check("http = \"0.0.0.0:7080\"", &["`http` is 0.0.0.0:7080, which others can reach", "--expose"]);
+        check("http_hosts = \"a.example:80\"", &["`http_hosts` are names without port", "`a.example:80`"]);
         check("segment = \"1MiB\"", &["`segment` must be 4MiB to 4GiB, not 1MiB"]);
+    }
+
+    #[test]
+    fn http_listens_where_it_is_told_to_or_not_at_all() {
+        let check = |text: &str| finish(text).expect("good");
+        assert_eq!(check("http = \"-\"").http, None);
+        assert_eq!(check("").http, Some("127.0.0.1:7080".parse().expect("an address")));
+        assert!(check("http = \"0.0.0.0:1\"\nexpose = true").http.is_some());
+        assert_eq!(check("http_hosts = \"a.example, b-c.example\"").http_hosts, ["a.example", "b-c.example"]);
     }
 
     #[test]

@@ -4,7 +4,6 @@ use serde::Deserialize;
 use std::fmt;
 use std::str::FromStr;
 use sumun_wire::Timestamp;
-use sumun_wire::time::date;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 const DURATION_UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 60 * 60_000), ("d", DAY_MS)];
@@ -106,66 +105,7 @@ impl FromStr for Moment {
         if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
             return text.parse().map(Moment).map_err(|_| UnitError::TooLarge);
         }
-        rfc3339(text).map(Moment).ok_or(UnitError::Time)
-    }
-}
-
-fn days_of(year: u64, month: u64, day: u64) -> Option<u64> {
-    let shifted_year = if month <= 2 { year.checked_sub(1)? } else { year };
-    let shifted = if month > 2 { month - 3 } else { month + 9 };
-    let of_year = (153 * shifted + 2) / 5 + day - 1;
-    let (era, of_era) = (shifted_year / 400, shifted_year % 400);
-    (era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year).checked_sub(719_468)
-}
-
-fn rfc3339(text: &str) -> Option<u64> {
-    let bytes = text.as_bytes();
-    let number = |range: std::ops::Range<usize>| -> Option<u64> {
-        let digits = text.get(range)?;
-        if digits.bytes().all(|b| b.is_ascii_digit()) { digits.parse().ok() } else { None }
-    };
-    let is = |at: usize, allowed: &[u8]| bytes.get(at).is_some_and(|b| allowed.contains(b));
-    if !(is(4, b"-") && is(7, b"-") && is(10, b"Tt ") && is(13, b":") && is(16, b":")) {
-        return None;
-    }
-    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
-    let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
-    let days = days_of(year, month, day)?;
-    // A day that the calendar does not have comes back as another one.
-    if date(days) != (year, month, day) || hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    let mut rest = text.get(19..)?;
-    let mut ms = 0;
-    if let Some(fraction) = rest.strip_prefix('.') {
-        let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
-        if !(1..=3).contains(&digits) {
-            return None;
-        }
-        ms = fraction[..digits].parse::<u64>().ok()? * [100, 10, 1][digits - 1];
-        rest = &fraction[digits..];
-    }
-    let local = days * DAY_MS + hour * 3_600_000 + minute * 60_000 + second * 1_000 + ms;
-    if rest.eq_ignore_ascii_case("z") {
-        return Some(local);
-    }
-    let offset = rest.as_bytes();
-    if offset.len() != 6 || offset[3] != b':' {
-        return None;
-    }
-    let digits = |at: usize| -> Option<u64> {
-        let pair = rest.get(at..at + 2)?;
-        if pair.bytes().all(|b| b.is_ascii_digit()) { pair.parse().ok() } else { None }
-    };
-    let (hours, minutes) = (digits(1)?, digits(4)?);
-    if hours > 23 || minutes > 59 {
-        return None;
-    }
-    let shift = (hours * 60 + minutes) * 60_000;
-    match offset[0] {
-        b'+' => local.checked_sub(shift),
-        b'-' => Some(local + shift),
-        _ => None,
+        Timestamp::from_rfc3339(text).map(|Timestamp(ms)| Moment(ms)).ok_or(UnitError::Time)
     }
 }
 

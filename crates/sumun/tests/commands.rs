@@ -59,7 +59,7 @@ struct Server {
 impl Server {
     fn start() -> Server {
         let scratch = Scratch::new();
-        let mut serve = command(&["serve", "--data", "data", "--resp", "127.0.0.1:0"], &scratch.0);
+        let mut serve = command(&["serve", "--data", "data", "--resp", "127.0.0.1:0", "--http", "-"], &scratch.0);
         let mut child = serve.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the binary runs");
         let mut line = String::new();
         let out = child.stdout.as_mut().expect("it is piped");
@@ -168,7 +168,7 @@ fn a_bad_variable_is_told_by_its_flag_and_a_mistyped_one_is_warned_of() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("--grace"), "{}", text(&output.stderr));
     // A directory that cannot be: so that it ends by itself, after the warning.
-    let mut serve = command(&["serve", "--data", "/dev/null/x", "--resp", "127.0.0.1:0"], &scratch.0);
+    let mut serve = command(&["serve", "--data", "/dev/null/x", "--resp", "127.0.0.1:0", "--http", "-"], &scratch.0);
     let output = serve.env("SUMUN_RETENTOIN", "7d").output().expect("it runs");
     assert_eq!(output.status.code(), Some(4));
     assert!(text(&output.stderr).contains("name=SUMUN_RETENTOIN"), "{}", text(&output.stderr));

@@ -78,7 +78,7 @@ impl Shop {
     }
 
     fn start_with(&mut self, more: &str) {
-        let mut serve = self.command(&format!("serve --data data --resp 127.0.0.1:0{more}"));
+        let mut serve = self.command(&format!("serve --data data --resp 127.0.0.1:0 --http -{more}"));
         let mut child = serve.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the binary runs");
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().expect("it is piped")).read_line(&mut line).expect("a ready line");

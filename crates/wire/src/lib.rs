@@ -11,9 +11,9 @@ pub mod answer;
 pub mod command;
 pub mod event;
 pub mod limits;
+mod moment;
 pub mod record;
 pub mod text;
-pub mod time;
 
 pub use answer::{Answer, Code, Facts, Invalid, Outcome, Refusal, Short};
 pub use command::{Adjust, Command, Configure, Extend, Line, Lines, Part, PartLine, PartLines, Receive, Reserve};

@@ -95,6 +95,7 @@ impl Engine {
         self.keeper.drop_staged();
         self.trim = Trim::default();
         self.patience = Patience::default();
+        self.scans.clear();
         let until_ms = self.env.now_ms();
         self.phase = Phase::Waiting { until_ms };
         // Steps that were not proven never will be: the reactor closes whoever waits for them.

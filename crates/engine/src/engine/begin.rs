@@ -1,8 +1,9 @@
 //! What a step begins with: due ends, room in the log, how much may begin.
 
 use super::Engine;
-use crate::caps::{CLOCK_DRIFT_MS, DRIFT_LOOK_MS, IDLE_EVENT_MS, MEMORY_TENTHS, PACE_ENDS, REOPEN_MS, ROOM_BYTES};
+use crate::caps::{CLOCK_DRIFT_MS, DRIFT_LOOK_MS, IDLE_EVENT_MS, PACE_ENDS, REOPEN_MS, ROOM_BYTES};
 use crate::lag;
+use crate::memory::memory_budget;
 use crate::notice::Notice;
 use crate::shard::Budget;
 use sumun_core::{EventKind, LogEntry};
@@ -104,15 +105,5 @@ impl Engine {
     }
     pub(super) fn lag_max(&self) -> u64 {
         self.lag.events_max(self.stats.events, self.stats.batch_bytes)
-    }
-}
-
-const fn memory_budget(bytes: usize, memory: usize) -> Budget {
-    if bytes >= memory {
-        Budget::Full
-    } else if bytes >= memory / 10 * MEMORY_TENTHS {
-        Budget::Overloaded
-    } else {
-        Budget::Open
     }
 }

@@ -6,6 +6,7 @@
 
 use super::tables::{self, HASHES, HASHES_PREFIX, HEAD, OPEN};
 use crate::caps::{FILTER_PAGE_HASHES, LOAD_BYTES, STORE_RETRY_MS, STORE_RETRY_MS_MAX};
+use crate::lists::{Skus, SkusOf};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -52,6 +53,11 @@ pub(crate) enum What {
         generation: Option<u32>,
         from: Option<Vec<u8>>,
     },
+    /// Names of items.
+    Skus {
+        ticket: u64,
+        of: SkusOf,
+    },
 }
 
 /// What comes back.
@@ -87,6 +93,10 @@ pub(crate) enum Told {
         generation: Option<u32>,
         hashes: Vec<u64>,
         next: Option<Vec<u8>>,
+    },
+    Skus {
+        ticket: u64,
+        skus: Skus,
     },
 }
 
@@ -181,6 +191,7 @@ fn answer(reader: &mut dyn Reader, ask: &Ask, done: &mut dyn FnMut(Done)) -> Res
             done(Told::Key { key: key.clone(), values });
         }
         What::Ends { from, until } => done(Told::Ends(tables::read_ends(reader, from, *until)?)),
+        What::Skus { ticket, of } => done(Told::Skus { ticket: *ticket, skus: tables::read_skus(reader, of)? }),
         What::Filter { generation, from } => {
             let table = generation.map_or(HASHES, tables::generation);
             let prefix: &[u8] = if generation.is_some() { HASHES_PREFIX } else { &[] };

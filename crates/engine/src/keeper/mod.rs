@@ -24,6 +24,7 @@ use crate::caps::{
     EVICT_SLOTS, INSTALLS_PER_TEND, PIN_MS, READS_AHEAD_MAX, READS_MAX, STAGE_BYTES, STAGE_RECORDS, STORE_PAUSE_MS,
     WRITES_MAX,
 };
+use crate::lists::Skus;
 use ages::Ages;
 use ahead::Ahead;
 use clerk::{Beside, Here};
@@ -143,6 +144,7 @@ pub(crate) struct Keeper {
     event: Event,
     life: u32,
     told: VecDeque<Told>,
+    skus: VecDeque<(u64, Skus)>,
     /// The generation that goes next, and the newest event when it could first go.
     leaving: Option<(u32, u64)>,
     kept: Kept,
@@ -177,6 +179,7 @@ impl Keeper {
             event: Event::default(),
             life: 0,
             told: VecDeque::new(),
+            skus: VecDeque::new(),
             leaving: None,
             kept: Kept::default(),
             broken: None,
@@ -191,6 +194,10 @@ impl Keeper {
     /// An answer for a start, if there is one.
     pub(crate) fn told(&mut self) -> Option<Told> {
         self.told.pop_front()
+    }
+    /// A list of names that was read, by its ticket.
+    pub(crate) fn told_skus(&mut self) -> Option<(u64, Skus)> {
+        self.skus.pop_front()
     }
     /// All events up to here stand in the store.
     pub(crate) const fn saved(&self) -> u64 {
@@ -214,6 +221,7 @@ impl Keeper {
         self.filters = Filters::default();
         self.ages = Ages::default();
         self.told.clear();
+        self.skus.clear();
         self.leaving = None;
         self.life += 1;
     }
@@ -253,6 +261,7 @@ impl Keeper {
                     self.hear_hashes(state, generation, &hashes, next);
                 }
                 Done::Told { told: Told::Ends(page), .. } => self.hear_ends(page, now),
+                Done::Told { told: Told::Skus { ticket, skus }, .. } => self.skus.push_back((ticket, skus)),
                 Done::Told { told: told @ (Told::Head(_) | Told::Open { .. }), .. } => self.told.push_back(told),
                 Done::Trouble(why) => self.kept.trouble = Some(why),
                 Done::Mended => self.kept.trouble = None,

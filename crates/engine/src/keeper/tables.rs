@@ -18,6 +18,7 @@
 //! P: all events up to it stand in the records. Newest: no record holds a later event.
 
 use crate::caps::ENDS_PAGE;
+use crate::lists::{Skus, SkusOf};
 use std::ops::ControlFlow;
 use sumun_core::{FIRST_GENERATION, Filing, Key, Record, Staged, record};
 use sumun_log::LogId;
@@ -248,6 +249,24 @@ pub(crate) fn read_ends(reader: &mut dyn Reader, from: &[u8], until: u64) -> Res
         ControlFlow::Continue(())
     })?;
     Ok(page)
+}
+
+/// Reads a page of the names of items.
+pub(crate) fn read_skus(reader: &mut dyn Reader, of: &SkusOf) -> Result<Skus, StoreError> {
+    let mut skus = Skus::default();
+    let after = of.after.as_deref().map(str::as_bytes);
+    reader.scan(ITEMS, of.prefix.as_bytes(), after, &mut |key, _| {
+        if after == Some(key) {
+            return ControlFlow::Continue(());
+        }
+        if skus.names.len() == of.limit {
+            skus.more = true;
+            return ControlFlow::Break(());
+        }
+        skus.names.extend(std::str::from_utf8(key).map(sumun_wire::Name::from));
+        ControlFlow::Continue(())
+    })?;
+    Ok(skus)
 }
 
 /// What a row of ends says: time, sku and lot. `None`: nothing of ours.

@@ -13,7 +13,9 @@ use sumun_engine::env::{System, Threads};
 use sumun_engine::{Engine, Opened, Shelves};
 use sumun_log::faulty::FaultyDisk;
 use sumun_log::{FileLog, LogId, Setup};
-use sumun_server::ledger::{Broken, Executed, Figures, Handled, Ledger, Proof, Readiness, Step};
+use sumun_server::ledger::{
+    Broken, Executed, Figures, Handled, Ledger, ListBy, Listed, OpenPage, Proof, Readiness, Skus, SkusOf, Step,
+};
 use sumun_server::{Ended, Options, Reactor, Shard, Stop};
 use sumun_store::{StoreError, Twin};
 use sumun_wire::{Answer, Command};
@@ -257,6 +259,12 @@ impl Ledger for Late {
     }
     fn exec(&mut self, commands: &[Command<'_>], answers: &mut Vec<Answer>) -> Executed {
         self.shard.exec(commands, answers)
+    }
+    fn list_open(&mut self, by: ListBy<'_>, after: Option<&str>, limit: usize) -> Listed<OpenPage> {
+        self.shard.list_open(by, after, limit)
+    }
+    fn list_skus(&mut self, ticket: &mut Option<u64>, of: &SkusOf) -> Listed<Skus> {
+        self.shard.list_skus(ticket, of)
     }
     fn arrivals(&self) -> u64 {
         self.shard.arrivals()

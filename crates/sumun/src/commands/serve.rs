@@ -11,14 +11,16 @@ use crate::operator::{Level, tell};
 use crate::show::say;
 use anyhow::{Context, anyhow};
 use clap::{Args, CommandFactory};
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use sumun_engine::env::{Env, System, Threads};
 use sumun_engine::{Engine, Opened, Opener, Shelves};
+use sumun_http::Listener;
 use sumun_log::{FileLog, LogId, Report, Setup};
 use sumun_server::{BindError, Ended, Reactor, Shard, Signals};
 use sumun_store::FjallOpener;
 
-/// Run the server: RESP for Redis clients, on one data directory
+/// Run the server: RESP for Redis clients and HTTP, on one data directory
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   sumun serve                                        ./sumun-data, on loopback
@@ -39,14 +41,14 @@ pub(crate) fn run(arguments: &Serve) -> Result<(), Failure> {
     for name in config::unknown_variables(&Cli::command()) {
         tell(Level::Warn, "a variable that nothing reads: is it mistyped?", &[("name", &name)]);
     }
-    if arguments.sources.layer.asks_for_http() {
-        tell(Level::Warn, "this version does not serve HTTP yet", &[("http", &config.http)]);
-    }
+    // Before anything is opened: an address that cannot be had is a mistake to be told at once.
+    let http = config.http.map(listen).transpose()?;
     crate::machine::give_freed_memory_back();
     // Before any thread is started, so that each holds them back.
     let signals = Signals::hold().context("cannot hold back signals")?;
     let waker = Waker::default();
     let mut env = System::new();
+    let run = env.random() as u32;
     let opener = opener(&config, &mut env, Arc::clone(&waker));
     let options = sumun_engine::Options {
         shard: SHARD,
@@ -64,10 +66,39 @@ pub(crate) fn run(arguments: &Serve) -> Result<(), Failure> {
     let opened = Engine::open(options, Box::new(env), opener, shelves);
     let (engine, report) = opened.with_context(|| format!("cannot open {}", config.data.display()))?;
     found(&config, &engine, &report);
-    serve(&config, signals, engine, &waker)
+    serve(&config, signals, engine, &waker, http.map(|listener| (listener, run)))
 }
 
-fn serve(config: &Config, signals: Signals, engine: Engine, waker: &Waker) -> Result<(), Failure> {
+fn listen(address: SocketAddr) -> anyhow::Result<Listener> {
+    Listener::bind(address)
+        .map_err(|error| anyhow!("cannot listen at {address}: {error}; --http names another address, `-` none"))
+}
+
+/// HTTP has a thread of its own; the reactor ends when that has closed its connections.
+fn start_http(config: &Config, reactor: &mut Reactor, listener: Listener, run: u32) -> anyhow::Result<()> {
+    let handover = reactor.handover();
+    let options = sumun_http::Options {
+        hosts: config.http_hosts.clone(),
+        connections_max: (config.max_clients as usize).min(sumun_http::caps::CONNECTIONS_MAX),
+        run,
+        ..sumun_http::Options::default()
+    };
+    let serve = move || {
+        if let Err(error) = listener.serve(&handover, options) {
+            tell(Level::Warn, "HTTP has stopped", &[("why", &error)]);
+        }
+    };
+    let started = std::thread::Builder::new().name("sumun-http".to_owned()).spawn(serve);
+    started.map(drop).context("cannot start the thread of HTTP")
+}
+
+fn serve(
+    config: &Config,
+    signals: Signals,
+    engine: Engine,
+    waker: &Waker,
+    http: Option<(Listener, u32)>,
+) -> Result<(), Failure> {
     let mut options = sumun_server::Options::new(config.resp);
     options.data = Some(config.data.clone());
     options.clients_max = config.max_clients as usize;
@@ -78,13 +109,17 @@ fn serve(config: &Config, signals: Signals, engine: Engine, waker: &Waker) -> Re
     })?;
     waker.set(reactor.waker()).expect("set here alone");
     let log = engine.id();
+    let http_address = http.as_ref().map_or_else(|| "-".to_owned(), |(listener, _)| listener.address().to_string());
+    if let Some((listener, run)) = http {
+        start_http(config, &mut reactor, listener, run)?;
+    }
     let mut shard = Shard::new(engine).told_to(Box::new(|notice| {
         tell(if notice.is_warning() { Level::Warn } else { Level::Info }, &notice.to_string(), &[]);
     }));
     let ended = reactor.run(&mut shard, |resp| {
         let pid = std::process::id();
         // Whoever waits for this line and has gone will not be served less.
-        let _ = say(&format!("sumun ready resp={resp} http=- pid={pid} shard={SHARD} log={log}"));
+        let _ = say(&format!("sumun ready resp={resp} http={http_address} pid={pid} shard={SHARD} log={log}"));
     });
     let ended = ended.map_err(anyhow::Error::from)?;
     let mut engine = shard.into_engine();

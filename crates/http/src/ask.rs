@@ -1,0 +1,111 @@
+//! Questions on their way to the loop and answers on their way back. Both go in batches: the loop is woken once for all
+//! that the ready connections ask, and one task here for all that a step has answered.
+
+use crate::problem::Problem;
+use crate::requests::Wish;
+use std::sync::{Arc, Mutex, PoisonError};
+use sumun_server::{Handover, Question, Refused, Reply, Wants};
+use tokio::sync::{Notify, oneshot};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Asker {
+    handover: Handover,
+    outbox: Arc<Outbox>,
+    asked: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct Outbox {
+    answered: Mutex<Vec<Answered>>,
+    told: Notify,
+}
+
+#[derive(Debug)]
+struct Answered {
+    to: oneshot::Sender<(Wish, Reply)>,
+    wish: Wish,
+    reply: Reply,
+}
+
+struct Asked {
+    wish: Wish,
+    to: oneshot::Sender<(Wish, Reply)>,
+    outbox: Arc<Outbox>,
+}
+
+impl Question for Asked {
+    fn wants(&self) -> Wants<'_> {
+        self.wish.wants()
+    }
+    fn bytes(&self) -> usize {
+        self.wish.bytes()
+    }
+    fn answer(self: Box<Self>, reply: Reply) {
+        let Asked { wish, to, outbox } = *self;
+        let mut answered = outbox.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_empty = answered.is_empty();
+        answered.push(Answered { to, wish, reply });
+        drop(answered);
+        if was_empty {
+            outbox.told.notify_one();
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum Unanswered {
+    /// Nothing was done; this says so.
+    Refused(Problem),
+    /// What was done could not be proven, or nobody decides any more: the connection closes.
+    Lost,
+}
+
+impl Asker {
+    pub(crate) fn new(handover: Handover) -> Asker {
+        Asker { handover, outbox: Arc::default(), asked: Arc::default() }
+    }
+
+    /// Starts what carries both ways. Within a runtime.
+    pub(crate) fn start(&self) {
+        let (handover, asked) = (self.handover.clone(), Arc::clone(&self.asked));
+        tokio::spawn(async move {
+            loop {
+                // It comes after the tasks that were ready when the first question was put in, and so after theirs.
+                asked.notified().await;
+                // It fails when the process is out of memory; the loop looks at each round it makes.
+                let _ = handover.wake();
+            }
+        });
+        let outbox = Arc::clone(&self.outbox);
+        tokio::spawn(async move {
+            let mut all = Vec::new();
+            loop {
+                outbox.told.notified().await;
+                std::mem::swap(&mut all, &mut *outbox.answered.lock().unwrap_or_else(PoisonError::into_inner));
+                for Answered { to, wish, reply } in all.drain(..) {
+                    // Whoever asked may have gone.
+                    let _ = to.send((wish, reply));
+                }
+            }
+        });
+    }
+
+    pub(crate) async fn ask(&self, wish: Wish) -> Result<(Wish, Reply), Unanswered> {
+        let (to, answer) = oneshot::channel();
+        let question = Box::new(Asked { wish, to, outbox: Arc::clone(&self.outbox) });
+        match self.handover.put(question) {
+            Ok(true) => self.asked.notify_one(),
+            Ok(false) => {}
+            Err(Refused::Overloaded { retry_after_ms }) => {
+                return Err(Unanswered::Refused(Problem::overloaded(retry_after_ms)));
+            }
+            Err(Refused::Gone) => return Err(Unanswered::Lost),
+        }
+        answer.await.map_err(|_| Unanswered::Lost)
+    }
+
+    pub(crate) fn in_hand(&self) -> usize {
+        self.handover.in_hand()
+    }
+}
