@@ -17,7 +17,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("sumun-engine", &["sumun-codec", "sumun-core", "sumun-log", "sumun-store", "sumun-wire"]),
     ("sumun-feed", &["sumun-codec", "sumun-log", "sumun-wire"]),
     ("sumun-server", &["sumun-engine", "sumun-wire"]),
-    ("sumun-http", &["sumun-server", "sumun-wire"]),
+    ("sumun-http", &["sumun-feed", "sumun-server", "sumun-wire"]),
     (
         "sumun",
         &[

@@ -139,6 +139,10 @@ impl Feed {
         self.shared.told.read()
     }
 
+    pub fn shard(&self) -> u32 {
+        self.shared.setup.shard
+    }
+
     pub fn cloud_events(&self) -> &CloudEvents {
         &self.shared.cloud_events
     }

@@ -50,5 +50,11 @@ pub const REQUEST_ID_BYTES_MAX: usize = 128;
 /// Answers shorter than this are not compressed; longer than the second they are, on a thread of their own.
 pub const GZIP_BYTES_MIN: usize = 1_024;
 pub const GZIP_BYTES_BESIDE: usize = 64 * 1_024;
-/// Threads for these.
-pub const GZIP_THREADS_MAX: usize = 2;
+/// Threads for these, and for reading the log.
+pub const BLOCKING_THREADS_MAX: usize = 2 + sumun_feed::caps::READERS_MAX;
+/// Types of events that a filter may name.
+pub const TYPES_MAX: usize = 64;
+/// A stream's events leave in pieces of about so much; one piece is on its way.
+pub const STREAM_CHUNK_BYTES: usize = 16 * 1_024;
+/// A stream on which nothing happens says so, and how far it has come.
+pub const STREAM_QUIET_MS: u64 = 15_000;

@@ -10,7 +10,7 @@ mod answers;
 mod ask;
 mod body;
 pub mod caps;
-mod feed;
+mod events;
 mod guard;
 mod json;
 mod metrics;
@@ -26,7 +26,6 @@ mod socket;
 mod target;
 
 pub use body::Body;
-pub use feed::{Feed, FeedAnswer, FeedRequest};
 pub use openapi::document as openapi;
 pub use problem::{Problem, ProblemCode};
 pub use server::{Limits, Listener, Options, ServeError};

@@ -8,7 +8,6 @@
 use crate::ask::Asker;
 use crate::body::Memory;
 use crate::caps;
-use crate::feed::Feed;
 use crate::guard::Hosts;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
@@ -24,6 +23,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use sumun_feed::Feed;
 use sumun_server::Handover;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -76,7 +76,7 @@ pub struct Options {
     /// Something that differs from run to run: request ids begin with it.
     pub run: u32,
     /// Who serves events and histories; without one these paths are not found.
-    pub feed: Option<Arc<dyn Feed>>,
+    pub feed: Option<Feed>,
 }
 
 impl Default for Options {
@@ -107,8 +107,8 @@ impl Listener {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
-            .max_blocking_threads(caps::GZIP_THREADS_MAX)
-            .thread_name("sumun-gzip")
+            .max_blocking_threads(caps::BLOCKING_THREADS_MAX)
+            .thread_name("sumun-http-read")
             .build();
         let result = runtime.and_then(|runtime| runtime.block_on(run(self.listener, handover, options, ending)));
         handover.close();

@@ -4,7 +4,6 @@ use crate::answers::{document, loading, read_cursor, respond};
 use crate::ask::{Asker, Unanswered};
 use crate::body::{Body, Brought, Memory, UnderWay, bring};
 use crate::caps;
-use crate::feed::{Feed, FeedRequest};
 use crate::guard::Hosts;
 use crate::json::{self, Text};
 use crate::metrics::Metrics;
@@ -25,6 +24,7 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use sumun_feed::Feed;
 use sumun_server::ledger::Readiness;
 use sumun_server::{Reply, Report};
 use tokio::sync::watch;
@@ -38,7 +38,7 @@ pub(crate) struct House {
     pub(crate) hosts: Hosts,
     pub(crate) memory: Memory,
     pub(crate) metrics: Metrics,
-    pub(crate) feed: Option<Arc<dyn Feed>>,
+    pub(crate) feed: Option<Feed>,
     pub(crate) openapi: Bytes,
     pub(crate) ending: watch::Receiver<bool>,
     pub(crate) body_ms: u64,
@@ -134,14 +134,8 @@ impl House {
                 self.no_query(head)?;
                 Ok(json_of(self.openapi.clone()))
             }
-            Operation::Events => match &self.feed {
-                Some(feed) => Ok(feed.events(self.feed_request(head)).await?),
-                None => Err(Problem::new(ProblemCode::NotFound, "this server keeps no feed of events").into()),
-            },
-            Operation::History => match &self.feed {
-                Some(feed) => Ok(feed.history(segment(2), self.feed_request(head)).await?),
-                None => Err(Problem::new(ProblemCode::NotFound, "this server keeps no feed of events").into()),
-            },
+            Operation::Events => self.events(head).await,
+            Operation::History => self.history(segment(2), head).await,
             Operation::ListItems
             | Operation::PutItem
             | Operation::GetItem
@@ -216,14 +210,6 @@ impl House {
             | Operation::Readyz
             | Operation::Metrics
             | Operation::OpenApi => unreachable!("these are answered elsewhere"),
-        }
-    }
-
-    fn feed_request(&self, head: &Parts) -> FeedRequest {
-        FeedRequest {
-            query: head.uri.query().map(str::to_owned),
-            headers: head.headers.clone(),
-            ending: self.ending.clone(),
         }
     }
 

@@ -27,5 +27,5 @@ mod turn;
 
 pub use handover::{Handover, Question, Refused, Reply, Report, Shows, Wants};
 pub use reactor::{BindError, Ended, Options, Reactor, RunError, Stop};
-pub use shard::{Hears, Shard};
+pub use shard::{BoundsTo, Hears, Shard};
 pub use signals::Signals;

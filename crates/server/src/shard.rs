@@ -9,15 +9,19 @@ use crate::ledger::{
 };
 use std::fmt;
 use std::time::Duration;
-use sumun_engine::{Budget, Engine, Exec, ExecAborted, Notice};
+use sumun_engine::{Bounds, Budget, Engine, Exec, ExecAborted, Notice};
 use sumun_wire::{Answer, Command};
 
 /// Who hears what the operator should know.
 pub type Hears = Box<dyn FnMut(&Notice) + Send>;
+/// Who is told which part of the log is kept and durable.
+pub type BoundsTo = Box<dyn FnMut(&Bounds) + Send>;
 
 pub struct Shard {
     engine: Engine,
     hears: Option<Hears>,
+    shows: Option<BoundsTo>,
+    shown: Option<Bounds>,
     now_ms: u64,
     /// The engine's step is open.
     open: bool,
@@ -26,13 +30,31 @@ pub struct Shard {
 impl Shard {
     pub fn new(mut engine: Engine) -> Shard {
         let now_ms = engine.now_ms();
-        Shard { engine, hears: None, now_ms, open: false }
+        Shard { engine, hears: None, shows: None, shown: None, now_ms, open: false }
     }
 
     #[must_use]
     pub fn told_to(mut self, hears: Hears) -> Shard {
         self.hears = Some(hears);
         self
+    }
+
+    /// Whoever reads the log beside learns which part of it is kept and durable: before replies that rest on it leave.
+    #[must_use]
+    pub fn telling_bounds(mut self, shows: BoundsTo) -> Shard {
+        self.shows = Some(shows);
+        self
+    }
+
+    fn show(&mut self) {
+        let Some(shows) = &mut self.shows else { return };
+        let bounds = self.engine.bounds();
+        if bounds != self.shown
+            && let Some(bounds) = &bounds
+        {
+            shows(bounds);
+        }
+        self.shown = bounds;
     }
 
     fn tell(&mut self) {
@@ -137,6 +159,7 @@ impl Ledger for Shard {
     fn poll(&mut self) -> Result<Proof, Broken> {
         self.engine.poll().map_err(|error| Broken(error.to_string()))?;
         self.tell();
+        self.show();
         let proven = Step(self.engine.proven());
         Ok(if self.engine.take_failure() { Proof::Lost { proven } } else { Proof::Upto(proven) })
     }

@@ -15,9 +15,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use sumun_engine::env::{Env, System, Threads};
 use sumun_engine::{Engine, Opened, Opener, Shelves};
+use sumun_feed::{Feed, Setup as FeedSetup, Teller};
 use sumun_http::Listener;
 use sumun_log::{FileLog, LogId, Report, Setup};
-use sumun_server::{BindError, Ended, Reactor, Shard, Signals};
+use sumun_server::{BindError, Ended, Hears, Reactor, Shard, Signals};
 use sumun_store::FjallOpener;
 
 /// Run the server: RESP for Redis clients and HTTP, on one data directory
@@ -75,12 +76,13 @@ fn listen(address: SocketAddr) -> anyhow::Result<Listener> {
 }
 
 /// HTTP has a thread of its own; the reactor ends when that has closed its connections.
-fn start_http(config: &Config, reactor: &mut Reactor, listener: Listener, run: u32) -> anyhow::Result<()> {
+fn start_http(config: &Config, reactor: &mut Reactor, listener: Listener, run: u32, feed: &Feed) -> anyhow::Result<()> {
     let handover = reactor.handover();
     let options = sumun_http::Options {
         hosts: config.http_hosts.clone(),
         connections_max: (config.max_clients as usize).min(sumun_http::caps::CONNECTIONS_MAX),
         run,
+        feed: Some(feed.clone()),
         ..sumun_http::Options::default()
     };
     let serve = move || {
@@ -88,8 +90,23 @@ fn start_http(config: &Config, reactor: &mut Reactor, listener: Listener, run: u
             tell(Level::Warn, "HTTP has stopped", &[("why", &error)]);
         }
     };
-    let started = std::thread::Builder::new().name("sumun-http".to_owned()).spawn(serve);
-    started.map(drop).context("cannot start the thread of HTTP")
+    start_thread("sumun-http", serve)
+}
+
+fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
+    let started = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+    started.map(drop).with_context(|| format!("cannot start the thread {name}"))
+}
+
+/// What others read of the log, and who is told how far that goes.
+fn start_feed(config: &Config, engine: &Engine) -> anyhow::Result<(Feed, Teller)> {
+    let setup =
+        FeedSetup { disk: Arc::new(sumun_log::RealDisk), data: config.data.clone(), shard: SHARD, id: engine.id() };
+    let bounds = engine.bounds().context("the log was closed as it was opened")?;
+    let (feed, teller) = Feed::new(setup, &bounds);
+    let tail = feed.clone();
+    start_thread("sumun-feed", move || tail.run())?;
+    Ok((feed, teller))
 }
 
 fn serve(
@@ -110,17 +127,20 @@ fn serve(
     waker.set(reactor.waker()).expect("set here alone");
     let log = engine.id();
     let http_address = http.as_ref().map_or_else(|| "-".to_owned(), |(listener, _)| listener.address().to_string());
+    let (feed, mut teller) = start_feed(config, &engine)?;
     if let Some((listener, run)) = http {
-        start_http(config, &mut reactor, listener, run)?;
+        start_http(config, &mut reactor, listener, run, &feed)?;
     }
-    let mut shard = Shard::new(engine).told_to(Box::new(|notice| {
+    let hears: Hears = Box::new(|notice| {
         tell(if notice.is_warning() { Level::Warn } else { Level::Info }, &notice.to_string(), &[]);
-    }));
+    });
+    let mut shard = Shard::new(engine).told_to(hears).telling_bounds(Box::new(move |bounds| teller.advance(bounds)));
     let ended = reactor.run(&mut shard, |resp| {
         let pid = std::process::id();
         // Whoever waits for this line and has gone will not be served less.
         let _ = say(&format!("sumun ready resp={resp} http={http_address} pid={pid} shard={SHARD} log={log}"));
     });
+    feed.close();
     let ended = ended.map_err(anyhow::Error::from)?;
     let mut engine = shard.into_engine();
     engine.close().context("cannot close the log; nothing acknowledged is lost")?;
