@@ -42,15 +42,8 @@ pub fn next_event<'a>(batch: &mut &'a [u8]) -> Decoded<Option<&'a [u8]>> {
 /// Reads one event, without its length, as number `sequence`.
 pub fn decode(bytes: &[u8], sequence: u64, event: &mut Event) -> Decoded<()> {
     let mut reader = Reader::new(bytes);
-    let kind = kind(reader.byte()?)?;
-    let version = reader.byte()?;
-    if version > EVENT_VERSION {
-        return Err(DecodeError::NewerVersion(version));
-    }
-    if version == 0 {
-        return Err(DecodeError::Malformed("a format version 0"));
-    }
-    event.clear(sequence, reader.number()?, kind);
+    let (kind, time) = kind_of(&mut reader)?;
+    event.clear(sequence, time, kind);
     let reader = &mut reader;
     match kind {
         EventKind::LogOpened | EventKind::LogTime => {
@@ -84,6 +77,19 @@ pub fn decode(bytes: &[u8], sequence: u64, event: &mut Event) -> Decoded<()> {
         }
     }
     if reader.rest().is_empty() { Ok(()) } else { Err(DecodeError::Malformed("bytes after its end")) }
+}
+
+/// What every event begins with: its type, and its time.
+pub(crate) fn kind_of(reader: &mut Reader<'_>) -> Decoded<(EventKind, u64)> {
+    let kind = kind(reader.byte()?)?;
+    let version = reader.byte()?;
+    if version > EVENT_VERSION {
+        return Err(DecodeError::NewerVersion(version));
+    }
+    if version == 0 {
+        return Err(DecodeError::Malformed("a format version 0"));
+    }
+    Ok((kind, reader.number()?))
 }
 
 fn kind(byte: u8) -> Decoded<EventKind> {

@@ -1,6 +1,8 @@
-//! For readers of a log that show events and know nothing of the core: decodes one after the other into one buffer, and
-//! tells type and subject of each before anything is made of it.
+//! For readers of a log that show events and know nothing of the core: what an event is about without decoding it, and
+//! decoding one after the other into one buffer.
 
+use crate::bytes::Reader;
+use crate::decode::kind_of;
 use crate::outside::{outside, verb};
 use crate::{DecodeError, decode};
 use sumun_core::{Event, EventKind};
@@ -13,32 +15,36 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// As `decode`. After an error the event is nothing to be shown.
-    pub fn decode(&mut self, bytes: &[u8], sequence: u64) -> Result<(), DecodeError> {
-        decode(bytes, sequence, &mut self.event)
+    /// As `decode`, and as it leaves.
+    pub fn decode(&mut self, bytes: &[u8], sequence: u64) -> Result<wire::Event, DecodeError> {
+        decode(bytes, sequence, &mut self.event)?;
+        Ok(outside(&self.event))
     }
+}
 
-    /// The CloudEvents type.
-    pub fn kind(&self) -> &'static str {
-        match (verb(self.event.kind), self.event.kind == EventKind::LogOpened) {
-            (Some(verb), _) => verb.kind(),
-            (None, true) => "log.opened",
-            (None, false) => "log.time",
-        }
+/// The CloudEvents type and the subject of an event, without its length. Cost: a few fields are passed over, nothing else is
+/// looked at; so that an event whose rest cannot be read may have both.
+pub fn peek(bytes: &[u8]) -> Result<(&'static str, Subject<'_>), DecodeError> {
+    let mut reader = Reader::new(bytes);
+    let (kind, _time) = kind_of(&mut reader)?;
+    let Some(verb) = verb(kind) else {
+        return Ok((if kind == EventKind::LogOpened { "log.opened" } else { "log.time" }, Subject::Log));
+    };
+    if kind.is_reservation() {
+        return Ok((verb.kind(), Subject::Reservation(reader.text()?)));
     }
-
-    pub fn subject(&self) -> Subject<'_> {
-        let event = &self.event;
-        if event.kind.is_reservation() {
-            return Subject::Reservation(event.name(event.reservation.id));
-        }
-        match verb(event.kind) {
-            None => Subject::Log,
-            Some(_) => Subject::Sku(event.items.first().map_or("", |entry| event.name(entry.sku))),
-        }
+    if !reader.text()?.is_empty() {
+        // Of a part: whether it is one, and its digest.
+        reader.take(17)?;
     }
-
-    pub fn outside(&self) -> wire::Event {
-        outside(&self.event)
+    reader.text()?;
+    if kind == EventKind::Configured {
+        reader.take(3)?;
+        for _ in 0..4 {
+            reader.number()?;
+        }
+        reader.text()?;
     }
+    let sku = if reader.small()? == 0 { "" } else { reader.text()? };
+    Ok((verb.kind(), Subject::Sku(sku)))
 }

@@ -40,7 +40,7 @@ mod outside;
 mod record;
 
 pub use decode::{DecodeError, decode, next_event};
-pub use decoder::Decoder;
+pub use decoder::{Decoder, peek};
 pub use encode::encode;
 pub use outside::outside;
 pub use record::{RECORD_VERSION, decode_record, encode_record};

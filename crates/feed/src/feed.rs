@@ -5,10 +5,10 @@
 use crate::caps::{FRAME_BYTES_KEPT, LOOK_EVENTS_MAX, TURN_BYTES_MAX, TURN_EVENTS_MAX};
 use crate::cloud_event::CloudEvents;
 use crate::error::FeedError;
-use crate::filter::{Filter, name};
+use crate::filter::Filter;
 use crate::hub::{Entry, Hub, Task, Wake, Work};
 use crate::page::{self, History, Page, Size};
-use crate::reader::{Lent, LogReader, Place, Pool};
+use crate::reader::{Lent, LogReader, Met, Place, Pool};
 use crate::subscription::Subscription;
 use crate::told::Told;
 use std::fmt;
@@ -17,7 +17,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::Thread;
-use sumun_codec::Decoder;
 use sumun_log::disk::Disk;
 use sumun_log::{Bounds, LogId};
 
@@ -255,16 +254,16 @@ impl Tail {
         let (mut bytes, mut looked_at) = (0, 0);
         let mut last = task.after;
         let looked = reader.follow(told).and_then(|()| {
-            let (reached, looked) = reader.scan((task.after, told.last), place, |decoder, _| {
+            let (reached, looked) = reader.scan((task.after, told.last), place, |met| {
                 looked_at += 1;
-                if is_wanted(task, decoder) {
-                    let entry = shared.entry(decoder, text);
+                if is_wanted(task, met) {
+                    let entry = shared.entry(met, text)?;
                     bytes += entry.text.len();
                     entries.push(entry);
                 }
                 let is_enough =
                     looked_at >= LOOK_EVENTS_MAX || entries.len() >= TURN_EVENTS_MAX || bytes >= TURN_BYTES_MAX;
-                if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                Ok(if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
             });
             last = reached;
             looked
@@ -285,9 +284,9 @@ impl Tail {
     }
 }
 
-fn is_wanted(task: &Task, decoder: &Decoder) -> bool {
+fn is_wanted(task: &Task, met: &Met<'_>) -> bool {
     let Some(interest) = &task.interest else { return true };
-    name(decoder.subject()).is_some_and(|subject| interest.has(subject))
+    met.subject.is_some_and(|subject| interest.has(subject))
 }
 
 impl Shared {
@@ -303,12 +302,11 @@ impl Shared {
     }
 
     /// An event as it is shown; `text` is used again and again.
-    pub(crate) fn entry(&self, decoder: &Decoder, text: &mut Vec<u8>) -> Arc<Entry> {
-        let event = decoder.outside();
+    pub(crate) fn entry(&self, met: &mut Met<'_>, text: &mut Vec<u8>) -> Result<Arc<Entry>, FeedError> {
         text.clear();
-        self.cloud_events.write(&event, text);
-        let subject = name(decoder.subject()).map(Into::into);
-        Arc::new(Entry { sequence: event.sequence.0, kind: event.kind(), subject, text: text.as_slice().into() })
+        self.cloud_events.write(&met.event()?, text);
+        let (sequence, kind, subject) = (met.sequence, met.kind, met.subject.map(Into::into));
+        Ok(Arc::new(Entry { sequence, kind, subject, text: text.as_slice().into() }))
     }
 
     pub(crate) fn wake_tail(&self) {

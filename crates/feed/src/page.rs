@@ -7,10 +7,9 @@ use crate::caps::{
 };
 use crate::cloud_event::CloudEvents;
 use crate::error::FeedError;
-use crate::filter::{Filter, name};
-use crate::reader::{LogReader, Place};
+use crate::filter::Filter;
+use crate::reader::{Flow, LogReader, Met, Place};
 use std::ops::ControlFlow;
-use sumun_codec::Decoder;
 use sumun_log::Bounds;
 use sumun_wire::{Event, Sequence};
 
@@ -88,15 +87,15 @@ pub(crate) fn events(
 ) -> Result<Page, FeedError> {
     let mut draft = Draft::new(cloud_events, size);
     let mut unused = None;
-    let (last, looked) = look_through(reader, (after, told.last), None, |decoder, sequence| {
-        if !filter.takes(decoder.kind(), name(decoder.subject())) {
-            return ControlFlow::Continue(());
+    let (last, looked) = look_through(reader, (after, told.last), None, |met| {
+        if !filter.takes(met.kind, met.subject) {
+            return Ok(ControlFlow::Continue(()));
         }
-        if !draft.add(&decoder.outside()) {
-            unused = Some(sequence - 1);
-            return ControlFlow::Break(());
+        if !draft.add(&met.event()?) {
+            unused = Some(met.sequence - 1);
+            return Ok(ControlFlow::Break(()));
         }
-        if draft.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        Ok(if draft.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     });
     if last == after {
         looked?;
@@ -113,16 +112,16 @@ pub(crate) fn look_through(
     reader: &mut LogReader,
     (after, until): (u64, u64),
     mut place: Option<Place>,
-    mut each: impl FnMut(&Decoder, u64) -> ControlFlow<()>,
+    mut each: impl FnMut(&mut Met<'_>) -> Flow,
 ) -> (u64, Result<(), FeedError>) {
     let read_before = reader.read_bytes();
     let until = until.min(after.saturating_add(SCAN_EVENTS_MAX));
     let (mut reached, mut is_enough) = (after, false);
     while reached < until && !is_enough {
         let step = until.min(reached + STEP_EVENTS);
-        let (last, scanned) = reader.scan((reached, step), place.take(), |decoder, sequence| {
-            let flow = each(decoder, sequence);
-            is_enough = flow.is_break();
+        let (last, scanned) = reader.scan((reached, step), place.take(), |met| {
+            let flow = each(met);
+            is_enough = matches!(flow, Ok(ControlFlow::Break(())));
             flow
         });
         reached = last;
@@ -204,9 +203,9 @@ impl History<'_> {
     /// The event, and the item's event before it; `None` when it does not touch the item.
     fn event(&mut self, sequence: u64) -> Result<Option<(Event, Option<u64>)>, FeedError> {
         let mut found = None;
-        let wanted = |decoder: &Decoder, _| {
-            found = Some(decoder.outside());
-            ControlFlow::Break(())
+        let wanted = |met: &mut Met<'_>| {
+            found = Some(met.event()?);
+            Ok(ControlFlow::Break(()))
         };
         if sequence > self.told.last {
             return Err(FeedError::Ahead { wanted: sequence, last: self.told.last });

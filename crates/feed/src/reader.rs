@@ -5,11 +5,13 @@
 use crate::caps::{FRAME_BYTES_KEPT, READERS_MAX};
 use crate::error::FeedError;
 use crate::feed::Setup;
+use crate::filter::name;
 use std::fmt;
 use std::ops::{ControlFlow, Deref, DerefMut};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use sumun_codec::{Decoder, next_event};
+use sumun_codec::{Decoder, next_event, peek};
 use sumun_log::{Bounds, Follower, Frame, Position, ReadError};
+use sumun_wire::Event;
 
 /// Where a frame stands, and the sequence that it begins with: spares looking for what comes after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,25 @@ pub(crate) struct Place {
     pub(crate) first: u64,
     pub(crate) position: Position,
 }
+
+/// An event that was met: what it is about, and all of it when somebody wants it.
+pub(crate) struct Met<'a> {
+    pub(crate) sequence: u64,
+    pub(crate) kind: &'static str,
+    pub(crate) subject: Option<&'a str>,
+    bytes: &'a [u8],
+    decoder: &'a mut Decoder,
+}
+
+impl Met<'_> {
+    pub(crate) fn event(&mut self) -> Result<Event, FeedError> {
+        let sequence = self.sequence;
+        self.decoder.decode(self.bytes, sequence).map_err(|error| FeedError::Undecodable { sequence, error })
+    }
+}
+
+/// Whether to go on to the next event.
+pub(crate) type Flow = Result<ControlFlow<()>, FeedError>;
 
 #[derive(Debug)]
 struct Loaded {
@@ -66,13 +87,13 @@ impl LogReader {
         self.loaded.as_ref().map(|loaded| Place { first: loaded.frame.first, position: loaded.at })
     }
 
-    /// Calls `each` with every event behind `after` and up to `until`, decoded, until it breaks. Gives the sequence of the last
-    /// that it was called with, or `after`, and what stopped it on its way.
+    /// Calls `each` with every event behind `after` and up to `until`, until it breaks. Gives the sequence of the last that went
+    /// well, or `after`, and what stopped it on its way.
     pub(crate) fn scan(
         &mut self,
         (after, until): (u64, u64),
         place: Option<Place>,
-        mut each: impl FnMut(&Decoder, u64) -> ControlFlow<()>,
+        mut each: impl FnMut(&mut Met<'_>) -> Flow,
     ) -> (u64, Result<(), FeedError>) {
         let mut last = after;
         let mut place = place;
@@ -90,12 +111,15 @@ impl LogReader {
                     Err(error) => return (last, Err(FeedError::Undecodable { sequence, error })),
                 };
                 if sequence > last {
-                    if let Err(error) = self.decoder.decode(event, sequence) {
-                        return (last, Err(FeedError::Undecodable { sequence, error }));
-                    }
-                    last = sequence;
-                    if each(&self.decoder, sequence).is_break() {
-                        return (last, Ok(()));
+                    let (kind, subject) = match peek(event) {
+                        Ok((kind, subject)) => (kind, name(subject)),
+                        Err(error) => return (last, Err(FeedError::Undecodable { sequence, error })),
+                    };
+                    let mut met = Met { sequence, kind, subject, bytes: event, decoder: &mut self.decoder };
+                    match each(&mut met) {
+                        Ok(ControlFlow::Continue(())) => last = sequence,
+                        Ok(ControlFlow::Break(())) => return (sequence, Ok(())),
+                        Err(error) => return (last, Err(error)),
                     }
                 }
                 sequence += 1;

@@ -5,7 +5,6 @@
 use crate::caps::{JOIN_EVENTS_MAX, OUTBOX_BYTES_MAX, OUTBOX_EVENTS_MAX};
 use crate::error::FeedError;
 use crate::feed::Shared;
-use crate::filter::name;
 use crate::hub::{Entry, Outbox, Standing};
 use crate::page::look_through;
 use crate::reader::Place;
@@ -129,14 +128,14 @@ impl Subscription {
         let mut reader = shared.lend()?;
         let (filter, backlog, mut bytes) = (&self.outbox.filter, &mut self.backlog, 0);
         let mut text = Vec::new();
-        let (reached, looked) = look_through(&mut reader, (after, until), self.place, |decoder, _| {
-            if filter.takes(decoder.kind(), name(decoder.subject())) {
-                let entry = shared.entry(decoder, &mut text);
+        let (reached, looked) = look_through(&mut reader, (after, until), self.place, |met| {
+            if filter.takes(met.kind, met.subject) {
+                let entry = shared.entry(met, &mut text)?;
                 bytes += entry.text.len();
                 backlog.push_back(entry);
             }
             let is_enough = backlog.len() >= OUTBOX_EVENTS_MAX || bytes >= OUTBOX_BYTES_MAX;
-            if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            Ok(if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         });
         if reached == after {
             looked?;

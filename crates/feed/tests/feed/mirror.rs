@@ -83,7 +83,10 @@ fn by_pages(world: &World, mirror: &mut Mirror, random: &mut Random) {
 
 fn by_following(follower: &mut Follower, mirror: &mut Mirror, most: u64) -> Result<(), FeedError> {
     for entry in follower.take(most as usize)? {
-        mirror.take(&serde_json::from_slice(&entry.text).unwrap());
+        let event: Value = serde_json::from_slice(&entry.text).unwrap();
+        assert_eq!(event["type"], entry.kind);
+        assert_eq!(event["subject"].as_str(), entry.subject.as_deref());
+        mirror.take(&event);
     }
     Ok(())
 }

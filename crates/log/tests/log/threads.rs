@@ -2,13 +2,14 @@
 
 use crate::common::*;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use sumun_log::disk::Disk;
 use sumun_log::faulty::FaultyDisk;
 use sumun_log::{
-    Batch, FileLog, Log, OpenError, Options, Place, Progress, ReadError, Reader, ReaderEnd, RealDisk, Setup,
+    Batch, FileLog, Follower, Log, OpenError, Options, Place, Position, Progress, ReadError, Reader, ReaderEnd,
+    RealDisk, Setup,
 };
 
 fn fresh_dir(name: &str) -> PathBuf {
@@ -171,4 +172,47 @@ fn a_reader_beside_a_busy_writer_sees_a_prefix_and_never_damage() {
     assert!(rounds > 3, "{rounds}");
     let mut reader = Reader::open(&disk, &data, 0, ReaderEnd::Known).unwrap().unwrap();
     assert_eq!(texts(&mut reader).len(), 2000);
+}
+
+#[test]
+fn followers_beside_a_busy_writer_see_each_frame_once_on_a_real_disk() {
+    let data = fresh_dir("followed");
+    let options = Options { segment_bytes: 128 << 10, batch_bytes_max: 8 << 10 };
+    let (setup, _woken) = threaded(Arc::new(RealDisk), data.clone());
+    let (mut log, _) = FileLog::open(Setup { options, ..setup }).unwrap();
+    let told = Arc::new(Mutex::new(log.bounds()));
+    let writer = {
+        let told = Arc::clone(&told);
+        std::thread::spawn(move || {
+            for n in 0_usize..3000 {
+                append(&mut log, format!("{n} {}", "w".repeat(n % 700)).as_bytes());
+                *told.lock().unwrap() = log.bounds();
+                log.tend();
+            }
+        })
+    };
+    let follow = || {
+        let (told, data) = (Arc::clone(&told), data.clone());
+        std::thread::spawn(move || {
+            let mut follower = Follower::new(Arc::new(RealDisk), &data, 0, ID);
+            let (mut at, mut bytes, mut seen) = (Position::default(), Vec::new(), 0_u64);
+            while seen < 3000 {
+                let bounds = *told.lock().unwrap();
+                follower.follow(&bounds).unwrap();
+                while let Some(frame) = follower.read(at, &mut bytes).unwrap() {
+                    seen += 1;
+                    assert_eq!(frame.first, seen);
+                    assert!(bytes.starts_with(format!("{} ", seen - 1).as_bytes()));
+                    at = frame.next;
+                }
+                assert_eq!(seen, bounds.last);
+                std::thread::yield_now();
+            }
+        })
+    };
+    let followers = [follow(), follow()];
+    writer.join().unwrap();
+    for follower in followers {
+        follower.join().unwrap();
+    }
 }
