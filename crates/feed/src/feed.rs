@@ -168,8 +168,8 @@ impl Feed {
         }
     }
 
-    /// The events of an item, newest first: from `newest`, the sequence that its record has, or before a cursor. A record is to be
-    /// read before, and its answer to have waited for its proof. Blocks on the disk.
+    /// The events of an item, newest first: from `newest`, the sequence that its record has, or before a cursor. The record is
+    /// to be read before, and its answer to have waited for its proof. Blocks on the disk.
     pub fn history(&self, sku: &str, newest: u64, before: Option<u64>, size: Size) -> Result<Page, FeedError> {
         let told = self.shared.told.read();
         let mut reader = self.shared.lend()?;

@@ -208,16 +208,19 @@ fn followers_of_subjects_that_come_while_the_tail_reads_miss_nothing() {
                         go_on(&mut stays, 1_000, &mut received, &mut at);
                     }
                 }
+                // The tail may still be reading what it wakes them for.
+                let last = feed.bounds().last;
+                let to_the_end = |follower: &mut Follower, received: &mut u64, at: &mut u64| {
+                    while follower.subscription.reached() < last {
+                        go_on(follower, 1_000, received, at);
+                        std::thread::yield_now();
+                    }
+                };
                 for (sku, (received_of, at_of)) in others.iter_mut().enumerate() {
                     let subscription = feed.subscribe(filter(&skus[sku]), Start::After(*at_of)).unwrap();
-                    go_on(&mut Follower::new(subscription), usize::MAX, received_of, at_of);
+                    to_the_end(&mut Follower::new(subscription), received_of, at_of);
                 }
-                // The tail may still be reading what it wakes this one for.
-                let last = feed.bounds().last;
-                while stays.subscription.reached() < last {
-                    go_on(&mut stays, 1_000, &mut received, &mut at);
-                    std::thread::yield_now();
-                }
+                to_the_end(&mut stays, &mut received, &mut at);
                 assert_eq!(others[n as usize].0, received);
                 others.into_iter().map(|(received, _)| received).collect::<Vec<_>>()
             })
