@@ -8,7 +8,7 @@ fn references(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(members) => members.iter().for_each(|(name, value)| match value {
             Value::String(text) if name == "$ref" => found.push(text.clone()),
-            _ => references(value, found),
+            value => references(value, found),
         }),
         Value::Array(elements) => elements.iter().for_each(|element| references(element, found)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
