@@ -17,6 +17,8 @@ fn nothing_is_answered_before_it_is_durable() {
     reader.send(reader.request("GET", "/v1/items/a", "", ""));
     assert!(reader.is_silent());
     assert_eq!(server.ask("GET", "/livez", "").status, 200, "who asks nothing of the log is answered");
+    assert_eq!(server.ask("GET", "/readyz", "").said(), "503 read_only", "a log that hangs is not ready");
+    assert_eq!(server.metric("sumun_shard_answers"), 0.0, "and metrics come all the same");
     server.disk.release_syncs();
     assert_eq!(writer.reply().expect("it is durable").json()["on_hand"], 2);
     assert_eq!(reader.reply().expect("it is durable").json()["on_hand"], 2);
