@@ -199,6 +199,12 @@ pub(crate) async fn bring(
             }
         } else if first.is_empty() && all.is_empty() {
             first = data;
+            if !body.is_end_stream() {
+                match memory.take(first.len()) {
+                    Ok(taken) => kept = taken,
+                    Err(problem) => scarce = Some(problem),
+                }
+            }
         } else {
             if all.is_empty() {
                 all.extend_from_slice(&first);

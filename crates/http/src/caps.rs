@@ -14,7 +14,7 @@ pub const BODY_DRAIN_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 /// Bodies of requests and responses of all connections together; those that are shorter than `BODY_COUNTED_BYTES` are
 /// not counted.
 pub const KEPT_BYTES_MAX: usize = 128 * 1_024 * 1_024;
-pub const BODY_COUNTED_BYTES: usize = 16 * 1_024;
+pub const BODY_COUNTED_BYTES: usize = 1_024;
 /// When a request refused for want of memory may be tried again.
 pub const SCARCE_RETRY_MS: u32 = 100;
 /// When a request may be tried again that came while the log is replayed or cannot be written.

@@ -102,7 +102,7 @@ mod tests {
         }
         let hosts = Hosts::new(&["Shop.example".to_owned()]);
         let uri = target.parse().expect("a target");
-        hosts.check(&uri, Version::HTTP_11, &headers).map_err(|problem| problem.code)
+        hosts.check(&uri, Version::HTTP_11, &headers).map_err(|problem| problem.code())
     }
 
     #[test]

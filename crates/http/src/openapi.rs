@@ -2,7 +2,7 @@
 //! say something else than what is served.
 
 use crate::metrics::Ready;
-use crate::problem::{Problem, ProblemCode};
+use crate::problem::{Document, Problem, ProblemCode};
 use crate::records::{HolderView, ItemPage, ItemView, ReservationPage, ReservationView};
 use crate::requests::{Adjustment, Extension, ItemSettings, NewReservation, PartOf, Receipt};
 use crate::route::{Operation, PLACES};
@@ -28,7 +28,7 @@ pub fn document() -> Vec<u8> {
         }
         paths.insert(place.path.to_owned(), Value::Object(methods));
     }
-    let problem = schemas.given::<Problem>();
+    let problem = schemas.given::<Document>();
     let responses = problems(&problem);
     let mut all = schemas.given.take_definitions(true);
     all.extend(schemas.taken.take_definitions(true));
@@ -65,7 +65,7 @@ impl Schemas {
 fn problems(schema: &Value) -> Value {
     let mut responses = Map::new();
     for code in ProblemCode::ALL {
-        let example = serde_json::to_value(Problem::new(code, code.title())).expect("a document");
+        let example = serde_json::to_value(Problem::new(code, code.title()).document()).expect("a document");
         let mut response = json!({
             "description": code.title(),
             "content": { "application/problem+json": { "schema": schema, "example": example } },
@@ -95,10 +95,8 @@ fn describe(operation: Operation, path: &str, schemas: &mut Schemas) -> Value {
     for (status, meaning, schema) in says.good {
         let mut response = json!({ "description": meaning });
         if let Some(schema) = schema {
-            let kind = match operation {
-                Operation::Metrics => "application/openmetrics-text",
-                _ => "application/json",
-            };
+            let is_text = operation == Operation::Metrics;
+            let kind = if is_text { "application/openmetrics-text" } else { "application/json" };
             response["content"] = json!({ kind: { "schema": schema } });
         }
         if operation.takes_body() && status == 200 {

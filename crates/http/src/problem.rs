@@ -178,15 +178,19 @@ pub(crate) struct ProblemLine {
 }
 
 /// What is answered instead of what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem(Box<Document>);
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Problem {
+#[schemars(rename = "Problem")]
+pub(crate) struct Document {
     /// `urn:sumun:problem:` and the code.
     #[serde(rename = "type")]
     uri: String,
     title: &'static str,
     status: u16,
     detail: String,
-    pub(crate) code: ProblemCode,
+    code: ProblemCode,
     /// Whether the same request may pass in a moment: of 503 alone.
     retryable: bool,
     retry_after_ms: Option<u32>,
@@ -228,7 +232,7 @@ impl Problem {
             | ProblemCode::TooLarge
             | ProblemCode::UnsupportedMediaType => None,
         };
-        Problem {
+        Problem(Box::new(Document {
             uri: format!("urn:sumun:problem:{}", code.word()),
             title: code.title(),
             status: code.status().as_u16(),
@@ -241,18 +245,18 @@ impl Problem {
             first_sequence: None,
             allow: None,
             closes: false,
-        }
+        }))
     }
     /// `INVALID field: why`, as RESP says it.
     pub fn invalid(field: impl Into<String>, why: impl std::fmt::Display) -> Problem {
         let field = field.into();
         let mut problem = Problem::new(ProblemCode::Invalid, format!("INVALID {field}: {why}"));
-        problem.field = Some(field);
+        problem.0.field = Some(field);
         problem
     }
     pub fn overloaded(retry_after_ms: u32) -> Problem {
         let mut problem = Problem::new(ProblemCode::Overloaded, format!("OVERLOADED retry after {retry_after_ms} ms"));
-        problem.retry_after_ms = Some(retry_after_ms);
+        problem.0.retry_after_ms = Some(retry_after_ms);
         problem
     }
     pub fn not_found(name: &str) -> Problem {
@@ -260,16 +264,19 @@ impl Problem {
     }
     /// What was asked for is older than the log, which begins at this sequence.
     pub fn trimmed(first_sequence: u64) -> Problem {
-        let detail = format!("the log begins at sequence {first_sequence}");
-        Problem { first_sequence: Some(first_sequence), ..Problem::new(ProblemCode::Trimmed, detail) }
+        let mut problem = Problem::new(ProblemCode::Trimmed, format!("the log begins at sequence {first_sequence}"));
+        problem.0.first_sequence = Some(first_sequence);
+        problem
     }
     pub(crate) fn method_not_allowed(allow: &'static str) -> Problem {
-        let detail = format!("this path takes {allow}");
-        Problem { allow: Some(allow), ..Problem::new(ProblemCode::MethodNotAllowed, detail) }
+        let mut problem = Problem::new(ProblemCode::MethodNotAllowed, format!("this path takes {allow}"));
+        problem.0.allow = Some(allow);
+        problem
     }
     /// The connection is closed behind it.
-    pub(crate) fn closing(self) -> Problem {
-        Problem { closes: true, ..self }
+    pub(crate) fn closing(mut self) -> Problem {
+        self.0.closes = true;
+        self
     }
 
     /// A refusal of the ledger's. `about` is the reservation whose path was asked, if it was one: it is no sku.
@@ -277,14 +284,14 @@ impl Problem {
         let mut problem = Problem::new(ProblemCode::of(refusal.code), refusal.to_string());
         match &refusal.facts {
             Facts::None | Facts::About(_) => {}
-            Facts::Invalid(invalid) => problem.field = Some(invalid.field.to_owned()),
+            Facts::Invalid(invalid) => problem.0.field = Some(invalid.field.to_owned()),
             Facts::Missing(names) => {
                 let skus = names.iter().filter(|name| Some(name.as_str()) != about);
-                problem.lines = skus.map(|sku| ProblemLine::missing(sku)).collect();
+                problem.0.lines = skus.map(|sku| ProblemLine::missing(sku)).collect();
             }
             Facts::Short(shorts) => {
                 let is_stock = refusal.code == Code::Insufficient;
-                problem.lines = shorts
+                problem.0.lines = shorts
                     .iter()
                     .map(|short| ProblemLine {
                         sku: short.sku.to_string(),
@@ -296,30 +303,36 @@ impl Problem {
                     })
                     .collect();
             }
-            Facts::RetryAfterMs(ms) => problem.retry_after_ms = Some(*ms),
+            Facts::RetryAfterMs(ms) => problem.0.retry_after_ms = Some(*ms),
         }
         problem
     }
 
+    pub const fn code(&self) -> ProblemCode {
+        self.0.code
+    }
     pub fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
+    }
+    pub(crate) const fn document(&self) -> &Document {
+        &self.0
     }
     pub(crate) fn to_bytes(&self) -> Bytes {
-        serde_json::to_vec(self).expect("a problem is a document").into()
+        serde_json::to_vec(self.document()).expect("a problem is a document").into()
     }
 
     pub fn into_response(self) -> Response<Body> {
         let mut response = Response::new(Body::full(self.to_bytes()));
-        *response.status_mut() = self.code.status();
+        *response.status_mut() = self.0.code.status();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(ms) = self.retry_after_ms {
+        if let Some(ms) = self.0.retry_after_ms {
             headers.insert(RETRY_AFTER, HeaderValue::from(ms.div_ceil(1_000)));
         }
-        if let Some(allow) = self.allow {
+        if let Some(allow) = self.0.allow {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
-        if self.closes {
+        if self.0.closes {
             headers.insert(http::header::CONNECTION, HeaderValue::from_static("close"));
         }
         response

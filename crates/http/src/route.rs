@@ -144,13 +144,13 @@ mod tests {
             allow.sort();
             assert_eq!(allow.join(", "), place.allow);
             let flaw = Operation::of(&path, &Method::PATCH).expect_err("no such method");
-            assert_eq!(flaw.code, ProblemCode::MethodNotAllowed);
+            assert_eq!(flaw.code(), ProblemCode::MethodNotAllowed);
         }
         for unknown in
             ["/", "", "/v1", "/v1/items/a/b", "/v2/items", "/v1/items/a/receipts/b", "/console", "/v1/flows/f/runs"]
         {
             let found = Operation::of(&Path::read(unknown).expect("a path"), &Method::GET);
-            assert_eq!(found.map_err(|problem| problem.code), Err(ProblemCode::NotFound), "{unknown}");
+            assert_eq!(found.map_err(|problem| problem.code()), Err(ProblemCode::NotFound), "{unknown}");
         }
     }
 }

@@ -166,9 +166,24 @@ impl House {
                 let known = ["state", "holder", "sku", "after", "limit"];
                 return list_reservations(&Query::read(raw, &known, &[])?);
             }
-            _ => {
-                Query::read(raw, &[], &[])?;
-            }
+            Operation::PutItem
+            | Operation::GetItem
+            | Operation::DeleteItem
+            | Operation::GetHolder
+            | Operation::Receive
+            | Operation::Adjust
+            | Operation::History
+            | Operation::Reserve
+            | Operation::GetReservation
+            | Operation::Capture
+            | Operation::Release
+            | Operation::Extend
+            | Operation::Return
+            | Operation::Events
+            | Operation::Livez
+            | Operation::Readyz
+            | Operation::Metrics
+            | Operation::OpenApi => drop(Query::read(raw, &[], &[])?),
         }
         let segment = |at: usize| path.segments()[at].to_string();
         let reservation = || no_star("reservation", &path.segments()[2]).map(|()| segment(2));

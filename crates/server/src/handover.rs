@@ -161,6 +161,8 @@ struct Shared {
     bytes: AtomicUsize,
     /// Nothing more is taken.
     ended: AtomicBool,
+    /// The loop has been told to end.
+    ending: AtomicBool,
     /// Nothing more will come.
     closed: AtomicBool,
     on_end: Mutex<Option<Box<dyn FnOnce() + Send>>>,
@@ -174,6 +176,7 @@ impl Handover {
             count: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             on_end: Mutex::default(),
             waker,
@@ -221,6 +224,9 @@ impl Handover {
     /// Is called when the loop is told to end: nobody new may come, what has come is still answered, then `close`.
     pub fn on_end(&self, act: impl FnOnce() + Send + 'static) {
         *self.shared.on_end.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(act));
+        if self.shared.ending.load(Ordering::Acquire) {
+            self.tell_of_end();
+        }
     }
 
     /// No more questions will come: the loop need not wait for any before it ends.
@@ -234,12 +240,15 @@ impl Handover {
     }
 
     pub(crate) fn begin_end(&self) {
-        let act = self.shared.on_end.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match act {
-            Some(act) => act(),
+        self.shared.ending.store(true, Ordering::Release);
+        if !self.tell_of_end() {
             // Whoever puts questions in has not asked to be told: it is not waited for.
-            None => self.shared.closed.store(true, Ordering::Release),
+            self.shared.closed.store(true, Ordering::Release);
         }
+    }
+    fn tell_of_end(&self) -> bool {
+        let act = self.shared.on_end.lock().unwrap_or_else(PoisonError::into_inner).take();
+        act.map(|act| act()).is_some()
     }
     pub(crate) fn is_through(&self) -> bool {
         self.shared.closed.load(Ordering::Acquire) && self.in_hand() == 0

@@ -51,7 +51,7 @@ pub(crate) struct Layer {
     /// Names that HTTP clients call this server by, beside addresses and localhost: `a.example,b.example` [default: none]
     #[arg(long, value_name = "NAMES", env = "SUMUN_HTTP_HOSTS", hide_env_values = true)]
     http_hosts: Option<String>,
-    /// Let HTTP listen beyond loopback although there are no keys yet [default: false]
+    /// Listen beyond loopback although there are no keys yet [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(env = "SUMUN_EXPOSE", hide_env_values = true)]
     expose: Option<bool>,
@@ -193,9 +193,10 @@ impl Layer {
                 return Err(Failure::Usage(format!("`{key}` must be more than 0")));
             }
         }
-        if let Some(http) = config.http.filter(|http| !http.ip().is_loopback() && !config.expose) {
+        let addresses = config.http.map(|http| ("http", http)).into_iter().chain([("resp", config.resp)]);
+        for (key, address) in addresses.filter(|(_, address)| !address.ip().is_loopback() && !config.expose) {
             return Err(Failure::Usage(format!(
-                "`http` is {http}, which others can reach, and there are no keys yet: whoever reaches it may do \
+                "`{key}` is {address}, which others can reach, and there are no keys yet: whoever reaches it may do \
                  everything. Use an address of loopback, or `expose = true` (--expose) if the network keeps others away"
             )));
         }
@@ -343,6 +344,7 @@ mod tests {
         check("resp = \"localhost\"", &["`resp` is an address and a port", "`localhost`"]);
         check("retention = \"0s\"", &["`retention` must be more than 0"]);
         check("http = \"0.0.0.0:7080\"", &["`http` is 0.0.0.0:7080, which others can reach", "--expose"]);
+        check("resp = \"[::]:6380\"", &["`resp` is [::]:6380, which others can reach", "--expose"]);
         check("http_hosts = \"a.example:80\"", &["`http_hosts` are names without port", "`a.example:80`"]);
         check("segment = \"1MiB\"", &["`segment` must be 4MiB to 4GiB, not 1MiB"]);
     }

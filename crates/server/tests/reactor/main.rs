@@ -1,5 +1,6 @@
 //! The reactor at its sockets: order, durability, fairness, bounds, ends.
 
+mod handover;
 mod server;
 
 use server::{Peer, Start, options, start, start_with};

@@ -16,7 +16,7 @@ use sumun_log::{FileLog, LogId, Setup};
 use sumun_server::ledger::{
     Broken, Executed, Figures, Handled, Ledger, ListBy, Listed, OpenPage, Proof, Readiness, Skus, SkusOf, Step,
 };
-use sumun_server::{Ended, Options, Reactor, Shard, Stop};
+use sumun_server::{Ended, Handover, Options, Reactor, Shard, Stop};
 use sumun_store::{StoreError, Twin};
 use sumun_wire::{Answer, Command};
 
@@ -29,6 +29,7 @@ pub(crate) struct Server {
     /// Whether the ledger says that it is ready, when it is.
     pub(crate) ready: Arc<AtomicBool>,
     stop: Stop,
+    pub(crate) handover: Handover,
     /// Told when it is ready.
     pub(crate) told: mpsc::Receiver<SocketAddr>,
     thread: Option<JoinHandle<Ended>>,
@@ -61,6 +62,7 @@ pub(crate) fn start() -> Server {
 pub(crate) fn start_with(Start { options, disk, ready, memory }: Start) -> Server {
     let mut reactor = Reactor::bind(options, None).expect("it binds");
     let (address, stop) = (reactor.address(), reactor.stopper());
+    let handover = reactor.handover();
     let ready = Arc::new(AtomicBool::new(ready));
     let mut ledger = Late { shard: Shard::new(engine(&disk, &reactor, memory)), ready: Arc::clone(&ready) };
     let (tell, told) = mpsc::channel();
@@ -73,7 +75,7 @@ pub(crate) fn start_with(Start { options, disk, ready, memory }: Start) -> Serve
     if !loading {
         assert_eq!(told.recv_timeout(PATIENCE), Ok(address));
     }
-    Server { address, disk, ready, stop, told, thread: Some(thread) }
+    Server { address, disk, ready, stop, handover, told, thread: Some(thread) }
 }
 
 pub(crate) fn engine(disk: &FaultyDisk, reactor: &Reactor, memory: usize) -> Engine {

@@ -25,7 +25,7 @@ use sumun_store::FjallOpener;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   sumun serve                                        ./sumun-data, on loopback
-  sumun serve --data /var/lib/sumun --resp 0.0.0.0:6380 --memory 4GiB
+  sumun serve --data /var/lib/sumun --resp 10.0.0.5:6380 --expose --memory 4GiB
   SUMUN_RETENTION=7d sumun serve --config /etc/sumun.toml
 
 Prints one line when it is ready; logs go to stderr. SIGTERM ends it within the grace. `sumun config` prints a \
