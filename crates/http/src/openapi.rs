@@ -180,7 +180,7 @@ fn describe(operation: Operation, path: &str, schemas: &mut Schemas) -> Value {
         "responses": responses,
     });
     if let Some((schema, example)) = says.body {
-        let optional = matches!(operation, Operation::Capture | Operation::Release);
+        let optional = matches!(operation, Operation::Capture | Operation::Release | Operation::Return);
         described["requestBody"] = json!({
             "required": !optional,
             "content": { "application/json": { "schema": schema, "example": example } },
@@ -224,13 +224,15 @@ fn parameters(operation: Operation, path: &str) -> Value {
     for name in path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}')) {
         all.push(parameter("path", name, text(), "Percent-encoded; `%2F` is part of the name"));
     }
+    // One is as good as a list of one.
+    let some = |one: Value| json!({ "anyOf": [{ "type": "array", "items": one.clone() }, one] });
     let limit = || json!({ "type": "integer", "minimum": 1, "maximum": 1_000, "default": 100 });
     let cursor = || json!({ "type": "string" });
     let sequence = |least: u64| json!({ "type": "integer", "minimum": least, "maximum": QUANTITY_MAX });
     match operation {
         Operation::ListItems => {
             all.push(parameter("query", "prefix", cursor(), "Of the sku"));
-            let mut skus = parameter("query", "sku", json!({ "type": "array", "items": text() }), "These alone");
+            let mut skus = parameter("query", "sku", some(text()), "These alone");
             skus["explode"] = json!(true);
             all.push(skus);
             all.push(parameter("query", "after", cursor(), "A page's `next`"));
@@ -252,7 +254,7 @@ fn parameters(operation: Operation, path: &str) -> Value {
             all.push(parameter("header", "Idempotency-Key", text(), "Stands in for the body's `id`"));
         }
         Operation::Events => {
-            let kinds = json!({ "type": "array", "items": { "type": "string", "minLength": 1, "maxLength": 128 } });
+            let kinds = some(json!({ "type": "string", "minLength": 1, "maxLength": 128 }));
             all.push(parameter("query", "after", sequence(0), "Behind this sequence"));
             let mut kind = parameter("query", "type", kinds, "Of these types");
             kind["explode"] = json!(true);
@@ -261,7 +263,7 @@ fn parameters(operation: Operation, path: &str) -> Value {
             let shard = json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX });
             all.push(parameter("query", "shard", shard, "Of this shard"));
             all.push(parameter("query", "limit", limit(), "At most so many; of a page"));
-            let seen = json!({ "type": "string", "pattern": "^(0|[1-9][0-9]{0,9})/(0|[1-9][0-9]{0,15})$" });
+            let seen = json!({ "type": "string", "pattern": "^((0|[1-9][0-9]{0,9})/(0|[1-9][0-9]{0,15}))?$" });
             all.push(parameter("header", "Last-Event-ID", seen, "The last event that a stream's client has seen"));
         }
         Operation::History => {
