@@ -435,7 +435,7 @@ impl Engine {
         if arrived {
             self.patience.answered();
         }
-        let listed = self.scans.tend(&mut self.keeper, now);
+        let listed = self.scans.tend(&mut self.keeper, self.shard.state(), now);
         self.arrivals += u64::from(arrived || listed || self.patience.ends(now));
         let trouble = self.keeper.kept().trouble.as_ref();
         if trouble.is_some() != self.is_trouble_said {

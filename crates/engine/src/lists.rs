@@ -6,7 +6,7 @@ use crate::caps::{LIST_LOOKS, READ_RETRY_MS, READ_WAIT_MS, SCANS_MAX};
 use crate::engine::Engine;
 use crate::keeper::{Keeper, What};
 use std::fmt::Write as _;
-use sumun_core::{Cursor, ListBy, Near};
+use sumun_core::{Cursor, ListBy, Near, State};
 use sumun_wire::{Name, Refusal, ReservationRecord};
 
 /// What a list came to.
@@ -82,7 +82,7 @@ impl Scans {
         runs.map(|scan| scan.until_ms).min()
     }
     /// Asks for what the store can tell by now, and hears what it told. `true`: somebody need wait no longer.
-    pub(crate) fn tend(&mut self, keeper: &mut Keeper, now: u64) -> bool {
+    pub(crate) fn tend(&mut self, keeper: &mut Keeper, state: &State, now: u64) -> bool {
         let mut moved = false;
         while let Some((ticket, skus)) = keeper.told_skus() {
             if let Some(scan) = self.open.iter_mut().find(|scan| scan.ticket == ticket) {
@@ -92,7 +92,7 @@ impl Scans {
         }
         for scan in &mut self.open {
             match scan.stage {
-                Stage::Waits if scan.sequence <= keeper.saved() => {
+                Stage::Waits if keeper.holds(state, scan.sequence) => {
                     keeper.tell(What::Skus { ticket: scan.ticket, of: scan.of.clone() });
                     scan.stage = Stage::Asked;
                 }

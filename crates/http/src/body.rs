@@ -6,7 +6,7 @@ use crate::socket::Connection;
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -171,6 +171,12 @@ pub(crate) async fn bring(
     }
     let told: Option<usize> = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let mut too_large = told.is_some_and(|bytes| bytes > caps::BODY_BYTES_MAX);
+    let refused = || Problem::new(ProblemCode::TooLarge, "a body has 4 MiB at most").closing();
+    if too_large && headers.contains_key(EXPECT) {
+        // It has asked first, and sends nothing.
+        return Err(refused());
+    }
+    let within_ms = if too_large { caps::BODY_DRAIN_MS_MAX.min(within_ms) } else { within_ms };
     let mut late = pin!(tokio::time::sleep(Duration::from_millis(within_ms)));
     let (mut first, mut all) = (Bytes::new(), Vec::new());
     let (mut length, mut kept, mut scarce) = (0, None, None);
@@ -179,6 +185,9 @@ pub(crate) async fn bring(
             biased;
             frame = body.frame() => frame,
             () = &mut late => {
+                if too_large {
+                    break;
+                }
                 let detail = format!("the body did not arrive within {within_ms} ms");
                 return Err(Problem::new(ProblemCode::RequestTimeout, detail).closing());
             }
@@ -219,7 +228,7 @@ pub(crate) async fn bring(
         }
     }
     if too_large {
-        return Err(Problem::new(ProblemCode::TooLarge, "a body has 4 MiB at most").closing());
+        return Err(refused());
     }
     if let Some(problem) = scarce {
         return Err(problem);

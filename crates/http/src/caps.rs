@@ -11,6 +11,8 @@ pub const HEADERS_MAX: usize = 100;
 pub const BODY_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 /// What is read and thrown away of a body that is too large, so that its sender comes to read the answer.
 pub const BODY_DRAIN_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+/// And for how long, when its length says so from the first.
+pub const BODY_DRAIN_MS_MAX: u64 = 1_000;
 /// Bodies of requests and responses of all connections together; those that are shorter than `BODY_COUNTED_BYTES` are
 /// not counted.
 pub const KEPT_BYTES_MAX: usize = 128 * 1_024 * 1_024;
@@ -45,6 +47,8 @@ pub const PAGE_LIMIT_MAX: usize = 1_000;
 pub const PAGE_LIMIT_DEFAULT: usize = 100;
 /// Skus that a list of items may name.
 pub const PAGE_SKUS_MAX: usize = 1_000;
+/// What is told of a request that is malformed.
+pub const TOLD_CHARS_MAX: usize = 300;
 /// A request's own id, in bytes.
 pub const REQUEST_ID_BYTES_MAX: usize = 128;
 /// Answers shorter than this are not compressed; longer than the second they are, on a thread of their own.

@@ -41,7 +41,7 @@ impl House {
         let filter = filter(&query)?;
         let (after, limit) = (query.integer("after")?, query.limit()?);
         let follows = accepts_stream(&head.headers);
-        let seen = if follows { last_event_id(&head.headers, feed)? } else { None };
+        let seen = last_event_id(&head.headers, feed)?;
         self.is_ready().await?;
         if follows {
             if query.one("limit").is_some() {

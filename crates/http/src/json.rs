@@ -3,6 +3,7 @@
 //!
 //! Cost: one pass and a copy of each name; a text that is refused is read again, to say where.
 
+use crate::caps::TOLD_CHARS_MAX;
 use crate::problem::Problem;
 use compact_str::CompactString;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -14,7 +15,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use sumun_server::resp::json;
-use sumun_wire::limits::{LINES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX, QUANTITY_MAX};
+use sumun_wire::limits::{JSON_DEPTH_MAX, LINES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX, QUANTITY_MAX};
 use sumun_wire::{Allocation, Kind, Timestamp};
 
 /// Reads a body.
@@ -30,8 +31,13 @@ fn explain<T: DeserializeOwned>(bytes: &[u8]) -> Problem {
         Err(error) => error,
         Ok(_) => return Problem::invalid("body", "has something behind its end"),
     };
-    let path = error.path().to_string();
-    let why = error.inner().to_string();
+    // A name that nobody knows may be as long as the body.
+    let short = |text: String| match text.char_indices().nth(TOLD_CHARS_MAX) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    };
+    let path = short(error.path().to_string());
+    let why = short(error.inner().to_string());
     // Where it is a field that is too much, missing or twice, the path ends at the object around it.
     let quoted = why.split('`').nth(1);
     let names = ["unknown field `", "missing field `", "duplicate field `"];
@@ -293,7 +299,8 @@ impl Metadata {
         self.0.get()
     }
     pub(crate) fn check(&self) -> Result<(), Problem> {
-        json::flaw(self.text()).map_or(Ok(()), |why| Err(Problem::invalid("metadata", why)))
+        let levels = JSON_DEPTH_MAX - 1;
+        json::flaw_within(self.text(), levels).map_or(Ok(()), |why| Err(Problem::invalid("metadata", why)))
     }
 }
 
@@ -306,7 +313,7 @@ impl JsonSchema for Metadata {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": format!("Any JSON of at most {METADATA_BYTES_MAX} bytes and 32 levels, no key twice")
+            "description": format!("Any JSON of at most {METADATA_BYTES_MAX} bytes, 32 levels with the body around it, no key twice")
         })
     }
 }

@@ -5,8 +5,9 @@
 use crate::problem::ProblemCode;
 use crate::route::{OPERATIONS, Operation, PLACES};
 use http::StatusCode;
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -15,7 +16,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use sumun_server::Report;
-use sumun_server::ledger::{Figures, Readiness, Store};
+use sumun_server::ledger::{Durations, Figures, Readiness, Store};
 
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -156,8 +157,10 @@ fn shard(registry: &mut Registry, report: &Report) {
     counter(registry, "commits_beside", "Commits on the log's own thread", *commits_beside);
     counter(registry, "commits_held", "Commits held back to gather more", *commits_held);
     gauge(registry, "commit_commands", "Commands a batch, smoothed", *batch_commands as i64);
-    seconds(registry, "sync", "One commit, written and synced, smoothed", *sync_us as f64 / 1e6);
+    seconds(registry, "sync_smoothed", "One commit, written and synced, smoothed", *sync_us as f64 / 1e6);
     seconds(registry, "sync_longest", "The longest commit of this run", *sync_us_max as f64 / 1e6);
+    durations(registry, "sync", "Commits, written and synced", report.figures.syncs);
+    durations(registry, "step_cpu", "CPU time of steps, their syncs apart", report.figures.step_cpu);
     seconds(registry, "expiry_lag", "How late the last end by time was written", *expiry_lag_ms as f64 / 1e3);
     seconds(registry, "clock_drift", "How far the wall clock is ahead of shard time", *clock_drift_ms as f64 / 1e3);
     gauge(registry, "reservations_open", "Reservations that are held", *open_reservations as i64);
@@ -219,4 +222,23 @@ fn bytes(registry: &mut Registry, name: &str, help: &str, value: i64) {
 }
 fn seconds(registry: &mut Registry, name: &str, help: &str, value: f64) {
     registry.register_with_unit(name, help, Unit::Seconds, ConstGauge::new(value));
+}
+fn durations(registry: &mut Registry, name: &str, help: &str, of: Durations) {
+    registry.register_with_unit(name, help, Unit::Seconds, Counted(of));
+}
+
+/// Durations that were counted elsewhere, as a histogram.
+#[derive(Debug)]
+struct Counted(Durations);
+
+impl EncodeMetric for Counted {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let Durations { counts, sum_ns, .. } = &self.0;
+        let bound = |n: usize| if n + 1 == counts.len() { f64::MAX } else { (1_u64 << n) as f64 / 1e6 };
+        let buckets: Vec<(f64, u64)> = counts.iter().enumerate().map(|(n, count)| (bound(n), *count)).collect();
+        encoder.encode_histogram::<ByCode>(*sum_ns as f64 / 1e9, counts.iter().sum(), &buckets, None)
+    }
+    fn metric_type(&self) -> MetricType {
+        MetricType::Histogram
+    }
 }

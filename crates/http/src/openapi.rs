@@ -9,6 +9,8 @@ use crate::route::{Operation, PLACES};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use sumun_wire::limits::QUANTITY_MAX;
 
 /// The document, as JSON text.
 pub fn document() -> Vec<u8> {
@@ -28,8 +30,7 @@ pub fn document() -> Vec<u8> {
         }
         paths.insert(place.path.to_owned(), Value::Object(methods));
     }
-    let problem = schemas.given::<Document>();
-    let responses = problems(&problem);
+    schemas.given::<Document>();
     let mut all = schemas.given.take_definitions(true);
     all.extend(schemas.taken.take_definitions(true));
     let document = json!({
@@ -42,7 +43,7 @@ pub fn document() -> Vec<u8> {
         },
         "servers": [{ "url": "/" }],
         "paths": paths,
-        "components": { "schemas": all, "responses": responses },
+        "components": { "schemas": all },
     });
     serde_json::to_vec(&document).expect("a document")
 }
@@ -61,22 +62,52 @@ impl Schemas {
     }
 }
 
-/// One response a code: those of a status stand together where an operation refers to them.
-fn problems(schema: &Value) -> Value {
-    let mut responses = Map::new();
-    for code in ProblemCode::ALL {
-        let example = serde_json::to_value(Problem::new(code, code.title()).document()).expect("a document");
-        let mut response = json!({
-            "description": code.title(),
-            "content": { "application/problem+json": { "schema": schema, "example": example } },
-        });
-        if code.status().as_u16() == 503 {
-            let seconds = json!({ "schema": { "type": "integer" }, "description": "Seconds until it may pass" });
-            response["headers"] = json!({ "Retry-After": seconds });
-        }
-        responses.insert(code.word().to_owned(), response);
+/// The response of one status: the codes that it may have, with an example of each.
+fn problem(codes: &[ProblemCode]) -> Value {
+    let meanings: Vec<String> = codes.iter().map(|code| format!("`{}`: {}", code.word(), code.title())).collect();
+    let mut examples = Map::new();
+    for code in codes {
+        let example = serde_json::to_value(Problem::new(*code, code.title()).document()).expect("a document");
+        examples.insert(code.word().to_owned(), json!({ "value": example }));
     }
-    Value::Object(responses)
+    let schema = json!({ "$ref": "#/components/schemas/Problem" });
+    let mut response = json!({
+        "description": meanings.join("; "),
+        "content": { "application/problem+json": { "schema": schema, "examples": examples } },
+    });
+    if codes.iter().any(|code| code.status().as_u16() == 503) {
+        let seconds = json!({ "schema": { "type": "integer" }, "description": "Seconds until it may pass" });
+        response["headers"] = json!({ "Retry-After": seconds });
+    }
+    response
+}
+
+/// A page of events. The feed writes it; this says what it is.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it is written as text, by the feed")]
+struct EventPage {
+    events: Vec<CloudEvent>,
+    /// A sequence; null on the last page.
+    next: Option<u64>,
+}
+
+/// An event, as CloudEvents has them.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it is written as text, by the feed")]
+struct CloudEvent {
+    specversion: String,
+    /// Shard and sequence.
+    id: String,
+    /// Names the log.
+    source: String,
+    r#type: String,
+    /// The sku or reservation that it is about.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+    time: String,
+    sequence: u64,
+    datacontenttype: String,
+    data: Map<String, Value>,
 }
 
 /// What an operation says of itself.
@@ -95,9 +126,35 @@ fn describe(operation: Operation, path: &str, schemas: &mut Schemas) -> Value {
     for (status, meaning, schema) in says.good {
         let mut response = json!({ "description": meaning });
         if let Some(schema) = schema {
-            let is_text = operation == Operation::Metrics;
-            let kind = if is_text { "application/openmetrics-text" } else { "application/json" };
-            response["content"] = json!({ kind: { "schema": schema } });
+            response["content"] = match operation {
+                Operation::Metrics => json!({ "application/openmetrics-text": { "schema": schema } }),
+                Operation::Events => json!({
+                    "application/json": { "schema": schema },
+                    "text/event-stream": { "schema": { "type": "string" } },
+                }),
+                Operation::ListItems
+                | Operation::PutItem
+                | Operation::GetItem
+                | Operation::DeleteItem
+                | Operation::GetHolder
+                | Operation::Receive
+                | Operation::Adjust
+                | Operation::History
+                | Operation::Reserve
+                | Operation::ListReservations
+                | Operation::GetReservation
+                | Operation::Capture
+                | Operation::Release
+                | Operation::Extend
+                | Operation::Return
+                | Operation::Livez
+                | Operation::Readyz
+                | Operation::OpenApi => json!({ "application/json": { "schema": schema } }),
+            };
+        }
+        let links = links(operation);
+        if !links.is_empty() {
+            response["links"] = Value::Object(links);
         }
         if operation.takes_body() && status == 200 {
             let replayed =
@@ -106,18 +163,16 @@ fn describe(operation: Operation, path: &str, schemas: &mut Schemas) -> Value {
         }
         responses.insert(status.to_string(), response);
     }
-    let always: &[ProblemCode] = &[ProblemCode::Invalid, ProblemCode::Forbidden];
     let with_body: &[ProblemCode] = if operation.takes_body() {
         &[ProblemCode::RequestTimeout, ProblemCode::TooLarge, ProblemCode::UnsupportedMediaType]
     } else {
-        &[ProblemCode::TooLarge]
+        &[]
     };
-    for code in always.iter().chain(with_body).chain(says.bad) {
-        let status = code.status().as_str().to_owned();
-        let one = json!({ "$ref": format!("#/components/responses/{}", code.word()) });
-        // Several codes of one status: the schema is the same, and `code` tells them apart.
-        responses.entry(status).or_insert(one);
+    let mut by_status: BTreeMap<String, Vec<ProblemCode>> = BTreeMap::new();
+    for code in [ProblemCode::Invalid, ProblemCode::Forbidden].iter().chain(with_body).chain(says.bad) {
+        by_status.entry(code.status().as_str().to_owned()).or_default().push(*code);
     }
+    responses.extend(by_status.into_iter().map(|(status, codes)| (status, problem(&codes))));
     let mut described = json!({
         "operationId": says.id,
         "summary": says.summary,
@@ -125,13 +180,41 @@ fn describe(operation: Operation, path: &str, schemas: &mut Schemas) -> Value {
         "responses": responses,
     });
     if let Some((schema, example)) = says.body {
-        let optional = matches!(operation, Operation::Capture | Operation::Release);
+        let optional = matches!(operation, Operation::Capture | Operation::Release | Operation::Return);
         described["requestBody"] = json!({
             "required": !optional,
             "content": { "application/json": { "schema": schema, "example": example } },
         });
     }
     described
+}
+
+/// What may be asked next, with the names that this request or its answer had.
+fn links(operation: Operation) -> Map<String, Value> {
+    let (name, from, next): (&str, &str, &[&str]) = match operation {
+        Operation::Reserve => {
+            ("id", "$response.body#/id", &["getReservation", "capture", "release", "extend", "return"])
+        }
+        Operation::Capture | Operation::Release | Operation::Extend | Operation::Return => {
+            ("id", "$request.path.id", &["getReservation", "return", "release"])
+        }
+        Operation::PutItem | Operation::Receive | Operation::Adjust => {
+            ("sku", "$request.path.sku", &["getItem", "receive", "adjust", "deleteItem", "getHistory"])
+        }
+        Operation::ListItems
+        | Operation::GetItem
+        | Operation::DeleteItem
+        | Operation::GetHolder
+        | Operation::History
+        | Operation::ListReservations
+        | Operation::GetReservation
+        | Operation::Events
+        | Operation::Livez
+        | Operation::Readyz
+        | Operation::Metrics
+        | Operation::OpenApi => return Map::new(),
+    };
+    next.iter().map(|id| ((*id).to_owned(), json!({ "operationId": id, "parameters": { name: from } }))).collect()
 }
 
 fn parameters(operation: Operation, path: &str) -> Value {
@@ -141,12 +224,15 @@ fn parameters(operation: Operation, path: &str) -> Value {
     for name in path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}')) {
         all.push(parameter("path", name, text(), "Percent-encoded; `%2F` is part of the name"));
     }
+    // One is as good as a list of one.
+    let some = |one: Value| json!({ "anyOf": [{ "type": "array", "items": one.clone() }, one] });
     let limit = || json!({ "type": "integer", "minimum": 1, "maximum": 1_000, "default": 100 });
     let cursor = || json!({ "type": "string" });
+    let sequence = |least: u64| json!({ "type": "integer", "minimum": least, "maximum": QUANTITY_MAX });
     match operation {
         Operation::ListItems => {
             all.push(parameter("query", "prefix", cursor(), "Of the sku"));
-            let mut skus = parameter("query", "sku", json!({ "type": "array", "items": text() }), "These alone");
+            let mut skus = parameter("query", "sku", some(text()), "These alone");
             skus["explode"] = json!(true);
             all.push(skus);
             all.push(parameter("query", "after", cursor(), "A page's `next`"));
@@ -167,14 +253,29 @@ fn parameters(operation: Operation, path: &str) -> Value {
         | Operation::Return => {
             all.push(parameter("header", "Idempotency-Key", text(), "Stands in for the body's `id`"));
         }
+        Operation::Events => {
+            let kinds = some(json!({ "type": "string", "minLength": 1, "maxLength": 128 }));
+            all.push(parameter("query", "after", sequence(0), "Behind this sequence"));
+            let mut kind = parameter("query", "type", kinds, "Of these types");
+            kind["explode"] = json!(true);
+            all.push(kind);
+            all.push(parameter("query", "subject", text(), "About this sku or reservation"));
+            let shard = json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX });
+            all.push(parameter("query", "shard", shard, "Of this shard"));
+            all.push(parameter("query", "limit", limit(), "At most so many; of a page"));
+            let seen = json!({ "type": "string", "pattern": "^((0|[1-9][0-9]{0,9})/(0|[1-9][0-9]{0,15}))?$" });
+            all.push(parameter("header", "Last-Event-ID", seen, "The last event that a stream's client has seen"));
+        }
+        Operation::History => {
+            all.push(parameter("query", "before", sequence(1), "Older than this sequence"));
+            all.push(parameter("query", "limit", limit(), "At most so many; a page may be shorter"));
+        }
         Operation::PutItem
         | Operation::GetItem
         | Operation::DeleteItem
         | Operation::GetHolder
-        | Operation::History
         | Operation::GetReservation
         | Operation::Extend
-        | Operation::Events
         | Operation::Livez
         | Operation::Readyz
         | Operation::Metrics
@@ -183,9 +284,19 @@ fn parameters(operation: Operation, path: &str) -> Value {
     Value::Array(all)
 }
 
-const READ: &[ProblemCode] = &[ProblemCode::NotFound, ProblemCode::Overloaded];
-const LIST: &[ProblemCode] = &[ProblemCode::Overloaded];
-const WRITE: &[ProblemCode] = &[ProblemCode::NotFound, ProblemCode::Conflict, ProblemCode::Overloaded];
+use ProblemCode::{
+    AlreadyCaptured, AlreadyReleased, Conflict, Exceeds, Expired, IdConflict, InsufficientStock, LimitExceeded,
+    Loading, NotFound, Overloaded, ReadOnly, Trimmed,
+};
+const READ: &[ProblemCode] = &[NotFound, Overloaded, Loading];
+const LIST: &[ProblemCode] = &[Overloaded, Loading];
+const FEED: &[ProblemCode] = &[NotFound, Trimmed, Overloaded, Loading, ReadOnly];
+const SETTINGS: &[ProblemCode] = &[NotFound, Conflict, Overloaded, Loading, ReadOnly];
+const MOVEMENT: &[ProblemCode] = &[NotFound, InsufficientStock, IdConflict, Conflict, Overloaded, Loading, ReadOnly];
+const RESERVE: &[ProblemCode] =
+    &[NotFound, InsufficientStock, LimitExceeded, IdConflict, Expired, AlreadyReleased, Overloaded, Loading, ReadOnly];
+const END: &[ProblemCode] =
+    &[NotFound, Exceeds, IdConflict, Expired, AlreadyCaptured, AlreadyReleased, Overloaded, Loading, ReadOnly];
 
 fn says(operation: Operation, schemas: &mut Schemas) -> Says {
     let item = schemas.given::<ItemView<'_>>();
@@ -197,7 +308,7 @@ fn says(operation: Operation, schemas: &mut Schemas) -> Says {
         summary,
         body: Some(body),
         good: vec![(200, "The reservation as it stands now", Some(reservation.clone()))],
-        bad: WRITE,
+        bad: END,
     };
     let part = json!({ "id": "part-1", "lines": [{ "sku": "shoe", "quantity": 1 }] });
     match operation {
@@ -211,14 +322,14 @@ fn says(operation: Operation, schemas: &mut Schemas) -> Says {
             summary: "Sets all settings of an item; creates it",
             body: Some((schemas.taken::<ItemSettings>(), json!({ "limit": { "quantity": 2 }, "safety_stock": 0 }))),
             good: vec![(200, "The item", Some(item))],
-            bad: WRITE,
+            bad: SETTINGS,
         },
         Operation::DeleteItem => Says {
             id: "deleteItem",
             summary: "Hides an item that holds nothing",
             body: None,
             good: vec![(204, "It is hidden", None)],
-            bad: WRITE,
+            bad: SETTINGS,
         },
         Operation::GetHolder => {
             let holder = schemas.given::<HolderView>();
@@ -229,14 +340,14 @@ fn says(operation: Operation, schemas: &mut Schemas) -> Says {
             summary: "A receipt: on_hand grows",
             body: Some((schemas.taken::<Receipt>(), json!({ "id": "delivery-1", "quantity": 10 }))),
             good: vec![(201, "The item", Some(item.clone())), (200, "A replay: the item as it stands now", Some(item))],
-            bad: WRITE,
+            bad: MOVEMENT,
         },
         Operation::Adjust => Says {
             id: "adjust",
             summary: "An adjustment: on_hand changes",
             body: Some((schemas.taken::<Adjustment>(), json!({ "id": "count-1", "delta": -1, "reason": "lost" }))),
             good: vec![(201, "The item", Some(item.clone())), (200, "A replay: the item as it stands now", Some(item))],
-            bad: WRITE,
+            bad: MOVEMENT,
         },
         Operation::Reserve => Says {
             id: "reserve",
@@ -249,7 +360,7 @@ fn says(operation: Operation, schemas: &mut Schemas) -> Says {
                 (201, "It is held, or captured", Some(reservation.clone())),
                 (200, "A replay: the reservation as it stands now", Some(reservation)),
             ],
-            bad: WRITE,
+            bad: RESERVE,
         },
         Operation::ListReservations => {
             let page = schemas.given::<ReservationPage<'_>>();
@@ -266,15 +377,21 @@ fn says(operation: Operation, schemas: &mut Schemas) -> Says {
         Operation::Extend => {
             ends("extend", "Puts its expiry off", (schemas.taken::<Extension>(), json!({ "ttl_ms": 60_000 })))
         }
-        Operation::History => read("getHistory", "The events of an item, newest first", json!({ "type": "object" })),
-        Operation::Events => read("getEvents", "Events: a page, or a stream", json!({ "type": "object" })),
+        Operation::History => {
+            let page = schemas.given::<EventPage>();
+            Says { bad: FEED, ..read("getHistory", "The events of an item, newest first", page) }
+        }
+        Operation::Events => {
+            let page = schemas.given::<EventPage>();
+            Says { bad: FEED, ..read("getEvents", "Events: a page, or a stream", page) }
+        }
         Operation::Livez => {
             let alive = json!({ "type": "object", "properties": { "status": { "const": "alive" } } });
             Says { bad: &[], ..read("livez", "The process lives", alive) }
         }
         Operation::Readyz => {
             let ready = schemas.given::<Ready>();
-            Says { bad: &[ProblemCode::Loading], ..read("readyz", "The log is replayed and can be written", ready) }
+            Says { bad: &[Loading, ReadOnly], ..read("readyz", "The log is replayed and can be written", ready) }
         }
         Operation::Metrics => {
             Says { bad: &[], ..read("metrics", "Metrics, for Prometheus", json!({ "type": "string" })) }

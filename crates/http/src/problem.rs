@@ -36,36 +36,6 @@ pub enum ProblemCode {
 }
 
 impl ProblemCode {
-    pub(crate) const ALL: [ProblemCode; 20] = {
-        use ProblemCode::{
-            AlreadyCaptured, AlreadyReleased, Conflict, Exceeds, Expired, Forbidden, IdConflict, InsufficientStock,
-            Invalid, LimitExceeded, Loading, MethodNotAllowed, NotFound, Overloaded, ReadOnly, RequestTimeout,
-            TooLarge, Trimmed, Unauthorized, UnsupportedMediaType,
-        };
-        [
-            Invalid,
-            Unauthorized,
-            Forbidden,
-            NotFound,
-            InsufficientStock,
-            LimitExceeded,
-            Exceeds,
-            IdConflict,
-            Conflict,
-            Expired,
-            AlreadyCaptured,
-            AlreadyReleased,
-            Trimmed,
-            MethodNotAllowed,
-            RequestTimeout,
-            TooLarge,
-            UnsupportedMediaType,
-            Overloaded,
-            Loading,
-            ReadOnly,
-        ]
-    };
-
     pub const fn status(self) -> StatusCode {
         match self {
             ProblemCode::Invalid => StatusCode::BAD_REQUEST,

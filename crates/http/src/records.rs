@@ -304,7 +304,7 @@ impl<'a> TakenView<'a> {
 pub(crate) struct HolderView {
     #[schemars(schema_with = "figure")]
     held: u64,
-    /// Captured less returned, within the limit's window.
+    /// What counts towards the limit: what is held, and captured less returned within the limit's window.
     #[schemars(schema_with = "figure")]
     counted: u64,
     /// Null: the item has no limit.
@@ -316,7 +316,7 @@ pub(crate) struct HolderView {
 impl HolderView {
     pub(crate) fn of(record: &HolderRecord) -> HolderView {
         let HolderRecord { held, counted, left, next_free_at } = *record;
-        HolderView { held, counted, left, next_free_at: next_free_at.map(At) }
+        HolderView { held, counted: held + counted, left, next_free_at: next_free_at.map(At) }
     }
 }
 

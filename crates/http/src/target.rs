@@ -4,6 +4,7 @@
 use crate::caps;
 use crate::problem::Problem;
 use std::borrow::Cow;
+use sumun_wire::limits::QUANTITY_MAX;
 
 /// Undoes percent-encoding: each `%` has two hexadecimal digits behind it, and what comes out is UTF-8.
 pub(crate) fn decode<'a>(text: &'a str, what: &str) -> Result<Cow<'a, str>, Problem> {
@@ -85,8 +86,9 @@ impl<'a> Query<'a> {
         let is_plain = !text.is_empty()
             && text.bytes().all(|byte| byte.is_ascii_digit())
             && (text.len() == 1 || !text.starts_with('0'));
-        let value = if is_plain { text.parse().ok() } else { None };
-        value.map(Some).ok_or_else(|| Problem::invalid(name, "must be a plain integer"))
+        let value: Option<u64> = if is_plain { text.parse().ok() } else { None };
+        let value = value.filter(|value| *value <= QUANTITY_MAX);
+        value.map(Some).ok_or_else(|| Problem::invalid(name, "must be a plain integer of at most 9007199254740991"))
     }
     /// How many of a page.
     pub fn limit(&self) -> Result<usize, Problem> {

@@ -5,7 +5,7 @@
 //! in a step may leave when that step is proven.
 
 use std::time::Duration;
-pub use sumun_engine::{ListBy, OpenPage, Skus, SkusOf};
+pub use sumun_engine::{Durations, ListBy, OpenPage, Skus, SkusOf};
 use sumun_wire::{Answer, Command, Refusal};
 
 /// A cycle's number. Steps are proven in order.
@@ -82,6 +82,8 @@ pub struct Figures {
     pub sync_us_max: u64,
     /// CPU time of a step, its sync apart.
     pub step_cpu_us_max: u64,
+    pub syncs: Durations,
+    pub step_cpu: Durations,
     pub log_failures: u64,
     pub expiry_lag_ms: u64,
     pub clock_drift_ms: i64,

@@ -199,6 +199,8 @@ impl Ledger for Shard {
             sync_us: stats.sync_ns_smoothed / 1_000,
             sync_us_max: stats.syncs.max_ns / 1_000,
             step_cpu_us_max: stats.step_cpu.max_ns / 1_000,
+            syncs: stats.syncs,
+            step_cpu: stats.step_cpu,
             log_failures: stats.log_failures,
             expiry_lag_ms: stats.expiry_lag_ms,
             clock_drift_ms: stats.clock_drift_ms,

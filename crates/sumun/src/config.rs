@@ -194,7 +194,8 @@ impl Layer {
             }
         }
         let addresses = config.http.map(|http| ("http", http)).into_iter().chain([("resp", config.resp)]);
-        for (key, address) in addresses.filter(|(_, address)| !address.ip().is_loopback() && !config.expose) {
+        let is_open = |(_, address): &(&str, SocketAddr)| !address.ip().is_loopback() && !config.expose;
+        if let Some((key, address)) = addresses.into_iter().find(is_open) {
             return Err(Failure::Usage(format!(
                 "`{key}` is {address}, which others can reach, and there are no keys yet: whoever reaches it may do \
                  everything. Use an address of loopback, or `expose = true` (--expose) if the network keeps others away"

@@ -199,6 +199,12 @@ impl Keeper {
     pub(crate) fn told_skus(&mut self) -> Option<(u64, Skus)> {
         self.skus.pop_front()
     }
+    /// Whether the store holds all that came of the events up to this one. Those of the log itself leave nothing to store,
+    /// so that what `saved` says may be behind them for as long as nothing else happens.
+    pub(crate) fn holds(&self, state: &State, sequence: u64) -> bool {
+        let is_under_way = self.staging.is_some() || !self.sealed.is_empty() || self.in_flight > 0;
+        self.kept.saved >= sequence || (!is_under_way && self.saved_with(state) >= sequence)
+    }
     /// All events up to here stand in the store.
     pub(crate) const fn saved(&self) -> u64 {
         self.kept.saved

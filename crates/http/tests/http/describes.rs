@@ -6,10 +6,10 @@ use std::collections::HashSet;
 
 fn references(value: &Value, found: &mut Vec<String>) {
     match value {
-        Value::Object(members) => members.iter().for_each(|(name, value)| match value {
-            Value::String(text) if name == "$ref" => found.push(text.clone()),
-            value => references(value, found),
-        }),
+        Value::Object(members) => {
+            found.extend(members.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            members.values().for_each(|value| references(value, found));
+        }
         Value::Array(elements) => elements.iter().for_each(|element| references(element, found)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }

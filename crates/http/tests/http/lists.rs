@@ -54,6 +54,12 @@ fn items_are_listed_by_sku_from_a_prefix_or_by_name() {
 }
 
 #[test]
+fn an_empty_server_has_an_empty_page() {
+    let server = start();
+    assert_eq!(items(&server, ""), (vec![], None));
+}
+
+#[test]
 fn a_page_of_items_shows_what_was_written_just_before() {
     let server = shop(&["x"]);
     let mut client = server.connect();

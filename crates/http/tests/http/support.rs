@@ -181,6 +181,10 @@ impl Client {
     pub(crate) fn send(&self, bytes: impl AsRef<[u8]>) {
         (&self.stream).write_all(bytes.as_ref()).expect("it is taken");
     }
+    /// Of which the server may have had enough before its end.
+    pub(crate) fn try_send(&self, bytes: impl AsRef<[u8]>) {
+        let _ = (&self.stream).write_all(bytes.as_ref());
+    }
     pub(crate) fn request(&self, method: &str, path: &str, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
         let body = body.as_ref();
         let typed = headers.to_ascii_lowercase().contains("content-type:");
@@ -242,7 +246,8 @@ impl Client {
         }
     }
     pub(crate) fn finish(&self) {
-        self.stream.shutdown(Shutdown::Write).expect("it is open");
+        // Who has closed already hears nothing more.
+        let _ = self.stream.shutdown(Shutdown::Write);
     }
 }
 

@@ -8,11 +8,16 @@ use sumun_wire::limits::{JSON_DEPTH_MAX, METADATA_BYTES_MAX};
 
 /// Why `text` cannot be metadata, or `None` when it can.
 pub fn flaw(text: &str) -> Option<&'static str> {
+    flaw_within(text, JSON_DEPTH_MAX)
+}
+
+/// The same where so many levels are left: those of the document around it count too.
+pub fn flaw_within(text: &str, depth_left: usize) -> Option<&'static str> {
     if text.len() > METADATA_BYTES_MAX {
         return Some("must not be longer than 16 KiB");
     }
     let mut reader = serde_json::Deserializer::from_str(text);
-    match (Value { depth_left: JSON_DEPTH_MAX }).deserialize(&mut reader).and_then(|()| reader.end()) {
+    match (Value { depth_left }).deserialize(&mut reader).and_then(|()| reader.end()) {
         Ok(()) => None,
         Err(error) if error.is_data() => Some("must be JSON of at most 32 levels without a key given twice"),
         Err(_) => Some("must be a JSON text"),
