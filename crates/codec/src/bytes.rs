@@ -3,16 +3,39 @@
 use crate::DecodeError;
 use sumun_core::{Figures, LotSums};
 
-pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
+pub(crate) fn put(out: &mut Vec<u8>, value: u64) {
+    if value < 0x80 {
+        out.push(value as u8);
+    } else {
+        put_all(out, [value]);
     }
-    out.push(value as u8);
+}
+
+const VARINT_BYTES_MAX: usize = 10;
+
+/// Numbers, one after the other: the buffer has to grow once at most.
+pub(crate) fn put_all<const N: usize>(out: &mut Vec<u8>, values: [u64; N]) {
+    out.reserve(N * VARINT_BYTES_MAX);
+    for mut value in values {
+        let mut bytes = [0u8; VARINT_BYTES_MAX];
+        let mut len = 0;
+        while value >= 0x80 {
+            bytes[len] = value as u8 | 0x80;
+            value >>= 7;
+            len += 1;
+        }
+        bytes[len] = value as u8;
+        out.extend_from_slice(&bytes[..=len]);
+    }
+}
+
+/// As a number without a sign: small ones of either sign stay short.
+const fn unsigned(value: i64) -> u64 {
+    (value as u64) << 1 ^ (value >> 63) as u64
 }
 
 pub(crate) fn put_signed(out: &mut Vec<u8>, value: i64) {
-    put(out, (value as u64) << 1 ^ (value >> 63) as u64);
+    put(out, unsigned(value));
 }
 
 /// One more than the value, 0 for none. Values are below 2^63.
@@ -27,12 +50,12 @@ pub(crate) fn put_name(out: &mut Vec<u8>, name: &str) {
 
 /// What an item holds and what it has come to, without the version and the event before.
 pub(crate) fn put_totals(out: &mut Vec<u8>, f: &Figures) {
-    put_signed(out, f.on_hand);
-    [f.reserved, f.available, f.received, f.removed, f.returned, f.captured].into_iter().for_each(|n| put(out, n));
+    let on_hand = unsigned(f.on_hand);
+    put_all(out, [on_hand, f.reserved, f.available, f.received, f.removed, f.returned, f.captured]);
 }
 
 pub(crate) fn put_sums(out: &mut Vec<u8>, lots: &LotSums) {
-    [lots.on_hand, lots.reserved, lots.ended_on_hand, lots.ended_reserved].into_iter().for_each(|n| put(out, n));
+    put_all(out, [lots.on_hand, lots.reserved, lots.ended_on_hand, lots.ended_reserved]);
 }
 
 #[derive(Debug)]

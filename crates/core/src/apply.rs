@@ -59,9 +59,13 @@ impl State {
         assert!(event.sequence == self.sequence + 1, "LOG-2: sequences have no gap");
         assert!(event.time >= self.time, "LOG-2: time never goes backwards");
         self.time = event.time;
-        let items: Slots = event.items.iter().map(|entry| self.apply_item(event, entry)).collect();
-        let lots: Slots =
-            event.lots.iter().map(|entry| self.apply_lot(event, entry, items[entry.item as usize])).collect();
+        let (mut items, mut lots) = (Slots::new(), Slots::new());
+        for entry in &event.items {
+            items.push(self.apply_item(event, entry));
+        }
+        for entry in &event.lots {
+            lots.push(self.apply_lot(event, entry, items[entry.item as usize]));
+        }
         for entry in &event.usages {
             self.apply_usage(event, entry, items[entry.item as usize], waits.as_deref_mut());
         }

@@ -272,6 +272,14 @@ enum Header {
 
 /// A plain integer and its end of line: no sign but `-`, no leading zeros.
 fn header(input: &[u8]) -> Header {
+    // Nearly all there are.
+    match *input {
+        [digit @ b'0'..=b'9', b'\r', b'\n', ..] => return Header::Number { value: i64::from(digit - b'0'), bytes: 3 },
+        [ten @ b'1'..=b'9', digit @ b'0'..=b'9', b'\r', b'\n', ..] => {
+            return Header::Number { value: i64::from(ten - b'0') * 10 + i64::from(digit - b'0'), bytes: 4 };
+        }
+        _ => {}
+    }
     let negative = input.first() == Some(&b'-');
     let first = usize::from(negative);
     let mut value: i64 = 0;

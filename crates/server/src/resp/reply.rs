@@ -5,7 +5,8 @@
 use crate::resp::table::Verb;
 use crate::resp::write::Writer;
 use sumun_wire::{
-    Answer, ItemRecord, Limit, LotRow, Name, Outcome, ReservationLine, ReservationRecord, Sequence, Taken, Timestamp,
+    Answer, ItemRecord, Limit, LotRow, Name, Outcome, ReservationLine, ReservationRecord, Sequence, State, Taken,
+    Timestamp,
 };
 
 /// Writes what `verb` was answered with.
@@ -27,6 +28,7 @@ pub fn answer(out: &mut Writer<'_>, verb: Verb, answer: &Answer) {
     }
 }
 
+/// Written out, since nearly every reply is one: names cost more than what they name.
 fn outcome(out: &mut Writer<'_>, verb: Verb, outcome: &Outcome) {
     let (expiry, tombstone) = match verb {
         Verb::Reserve | Verb::Extend => (true, false),
@@ -40,12 +42,23 @@ fn outcome(out: &mut Writer<'_>, verb: Verb, outcome: &Outcome) {
         | Verb::Item => (false, false),
     };
     out.map(3 + usize::from(expiry || tombstone));
-    text(out, "state", outcome.state.word());
+    out.written(match outcome.state {
+        State::Held => b"$5\r\nstate\r\n$4\r\nheld\r\n",
+        State::Captured => b"$5\r\nstate\r\n$8\r\ncaptured\r\n",
+        State::PartiallyCaptured => b"$5\r\nstate\r\n$18\r\npartially_captured\r\n",
+        State::Released => b"$5\r\nstate\r\n$8\r\nreleased\r\n",
+        State::Expired => b"$5\r\nstate\r\n$7\r\nexpired\r\n",
+    });
     if expiry {
-        time(out, "expires_at", outcome.expires_at);
+        out.written(b"$10\r\nexpires_at\r\n");
+        match outcome.expires_at {
+            Some(Timestamp(ms)) => out.unsigned(ms),
+            None => out.null(),
+        }
     }
-    sequence(out, outcome.sequence);
-    flag(out, "replayed", outcome.replayed);
+    out.written(b"$8\r\nsequence\r\n");
+    out.unsigned(outcome.sequence.0);
+    out.written(if outcome.replayed { b"$8\r\nreplayed\r\n:1\r\n" } else { b"$8\r\nreplayed\r\n:0\r\n" });
     if tombstone {
         flag(out, "tombstone", outcome.tombstone);
     }

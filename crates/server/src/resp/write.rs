@@ -69,6 +69,11 @@ impl<'a> Writer<'a> {
         self.end();
     }
 
+    /// Bytes that are a part of a reply already.
+    pub fn written(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+
     pub fn text(&mut self, text: &str) {
         self.bulk(text.as_bytes());
     }
