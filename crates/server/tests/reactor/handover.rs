@@ -151,6 +151,8 @@ fn while_it_is_not_ready_every_question_but_a_report_hears_so() {
 fn questions_in_hand_are_bounded_in_count_and_bytes_and_room_comes_back() {
     let server = start();
     assert_eq!(on_hand(&ask(&server, receive("a", "m"))), 1);
+    // An answer is heard just before its room is free.
+    server.wait_for("room", |server| server.handover.in_hand() == 0);
     server.disk.hold_syncs();
     let first = put(&server, receive("a", "held"));
     server.wait_for("the sync", |_| first.try_recv().is_err());
