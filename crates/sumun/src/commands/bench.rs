@@ -1,6 +1,6 @@
 //! `sumun bench`: its arguments.
 
-use crate::bench::{self, Goal, Live, Pace, PeerKind, Plan, Scenario, Workload};
+use crate::bench::{self, Goal, Live, Pace, PeerKind, Plan, Refused, Scenario, Workload};
 use crate::caps::{CONNECTIONS_MAX, ITEMS_MAX, PIPELINE_MAX};
 use crate::child::Server;
 use crate::clock;
@@ -67,6 +67,9 @@ pub(crate) struct Bench {
     /// How long a reservation is held; the scenario's own when not given
     #[arg(long, value_name = "DURATION")]
     ttl: Option<Millis>,
+    /// Ask again what is refused for the moment (OVERLOADED), after the time that the refusal says
+    #[arg(long)]
+    retry: bool,
     #[command(flatten)]
     form: Form,
 }
@@ -113,6 +116,7 @@ impl Bench {
             goal: self.count.map_or(Goal::Nanos(duration_ns), Goal::Count),
             warm_up_ns,
             connections: self.connections,
+            refused: if self.retry { Refused::AskAgain } else { Refused::Count },
         })
     }
 }
