@@ -79,7 +79,8 @@ fn read(report: &Json) -> Lane {
 pub(super) fn redis_benchmark(peer: &Running, shape: Shape, commands: u64, ttl_ms: u64) -> Result<Lane, String> {
     let mut connection = peer.connect()?;
     let ttl = ttl_ms.to_string();
-    let id = "rsv:__rand_int__";
+    // An id that has been there and has ended would be refused: of two numbers, none comes back.
+    let id = "rsv:__rand_int__:__rand_int__";
     let words: Vec<String> = if peer.is_redis {
         ask(&mut connection, &["SET", "stock:hot", "1000000000"])?;
         let script = ask(&mut connection, &["SCRIPT", "LOAD", RESERVE])?;
@@ -91,7 +92,6 @@ pub(super) fn redis_benchmark(peer: &Running, shape: Shape, commands: u64, ttl_m
     };
     let mut command = Command::new("redis-benchmark");
     command.args(["-h", "127.0.0.1", "-p", &peer.address.port().to_string(), "--csv", "-q"]);
-    // Ids meet again once in ten thousand at most: an id that is there already is answered, and nothing is done.
     command.args(["-r", "2147483647", "-c", &shape.connections.to_string(), "-P", &shape.pipeline.to_string()]);
     command.args(["-n", &commands.to_string()]).args(words);
     let text = run(peer, command, 0)?;

@@ -102,19 +102,23 @@ fn keep(results: &Results, options: &Options, machine: BTreeMap<String, String>)
 
 fn table_and_pictures(kept: &Results, plans: &[Plan], options: &Options) -> Result<(), String> {
     let (folder, root) = (folder(options), binary::workspace());
-    let text = table::markdown(kept, plans);
-    write(&folder.join("tables.md"), &text)?;
-    for (name, picture) in table::pictures(kept) {
+    let (pictures, tables) = (table::pictures(kept), table::markdown(kept, plans));
+    let text = |path: &str| {
+        let shown = pictures.iter().map(|(name, _)| format!("\n![{name}]({path}versus-{name}.svg)"));
+        tables.clone() + &shown.collect::<String>()
+    };
+    write(&folder.join("tables.md"), &text(""))?;
+    for (name, picture) in &pictures {
         let file = format!("versus-{name}.svg");
-        write(&folder.join(&file), &picture)?;
+        write(&folder.join(&file), picture)?;
         if is_whole(options) {
-            write(&root.join(PLOTS).join(&file), &picture)?;
+            write(&root.join(PLOTS).join(&file), picture)?;
         }
     }
     if is_whole(options) {
         let path = root.join(DOCUMENT);
         let document = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        write(&path, &table::splice(&document, &text)?)?;
+        write(&path, &table::splice(&document, &text("plots/"))?)?;
     }
     Ok(())
 }

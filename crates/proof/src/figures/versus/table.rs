@@ -48,12 +48,42 @@ fn write_all(results: &Results, plans: &[Plan], out: &mut String) -> std::fmt::R
             lanes(plan, measured, out)?;
         }
     }
+    let ahead: Vec<String> = plans.iter().flat_map(|plan| ahead(plan, results)).collect();
+    if !ahead.is_empty() {
+        writeln!(out, "\nWhere a peer is ahead:\n")?;
+        ahead.iter().try_for_each(|line| writeln!(out, "- {line}"))?;
+    }
     for plan in plans {
         if let Some(measured) = results.rows.get(plan.row.word()) {
             remarks(plan, measured, out)?;
         }
     }
     Ok(())
+}
+
+/// Each figure in which the median of a peer is better than Sumun's under the same load, whether or not it is claimed.
+fn ahead(plan: &Plan, results: &Results) -> Vec<String> {
+    let Some(measured) = results.rows.get(plan.row.word()) else { return Vec::new() };
+    let mut found = Vec::new();
+    for peer in plan.lanes.iter().filter(|lane| lane.peer != Peer::Sumun) {
+        let Some(ours) =
+            plan.lanes.iter().find(|lane| lane.peer == Peer::Sumun && lane.load == peer.load && lane.disk == peer.disk)
+        else {
+            continue;
+        };
+        // Higher is better of a rate alone.
+        let picks: [fn(&Lane) -> f64; 3] = [|lane| lane.rate, |lane| lane.p50_us, |lane| lane.p99_us];
+        let words = [("rate", "/s", 1.0), ("p50", "µs", -1.0), ("p99", "µs", -1.0)];
+        for ((name, unit, sign), pick) in words.into_iter().zip(picks) {
+            if let (Some(theirs), Some(mine)) = (measured.median(peer.name, pick), measured.median(ours.name, pick))
+                && theirs * sign > mine * sign
+            {
+                let (theirs, mine) = (number_short(theirs), number_short(mine));
+                found.push(format!("{}: {name} of {} is {theirs} {unit}, Sumun's {mine}", plan.load, peer.name));
+            }
+        }
+    }
+    found
 }
 
 fn row(claim: &Claim, judged: Judged) -> String {
@@ -223,5 +253,19 @@ mod tests {
         assert!(text.contains(line), "{text}");
         assert_eq!(text.matches("not run yet").count(), claims - 1);
         assert_eq!(pictures(&results).len(), 2);
+        assert!(!text.contains("ahead"), "{text}");
+    }
+
+    #[test]
+    fn where_a_peer_is_ahead_is_said() {
+        let lane = |name: &str, rate, p50_us| Lane { name: name.to_owned(), rate, p50_us, ..Lane::default() };
+        let lanes = vec![lane("sumun", 2_000.0, 10.0), lane("none", 4_000.0, 20.0), lane("always", 1_000.0, 5.0)];
+        let rounds = vec![Round { lanes, ..Round::default() }];
+        let measured = Measurement { scale: 1.0, rounds, ..Measurement::default() };
+        let results = Results { rows: [("callers-1024".to_owned(), measured)].into(), ..Results::default() };
+        let text = markdown(&results, &plans());
+        assert!(text.contains("- 1,024 callers: rate of none is 4,000 /s, Sumun's 2,000\n"), "{text}");
+        assert!(text.contains("- 1,024 callers: p50 of always is 5 µs, Sumun's 10\n"), "{text}");
+        assert_eq!(text.matches("\n- ").count(), 2, "{text}");
     }
 }
