@@ -71,7 +71,7 @@ pub fn run(options: &Options) -> Result<(Report, Results), String> {
     run.rounds(&plans, &folder.join("rounds.json"))?;
     run.verdicts(&plans);
     let Run { mut report, results, .. } = run;
-    let kept = keep(&results, options, machine)?;
+    let kept = keep(&results, &all, options, machine)?;
     table_and_pictures(&kept, &all, options)?;
     report.note(format!("rounds, tables and pictures in {}", folder.display()));
     report.write(&folder.join("report.json")).map_err(|error| error.to_string())?;
@@ -89,13 +89,25 @@ fn is_whole(options: &Options) -> bool {
 }
 
 /// What was measured, put among what is there of earlier runs when it is whole.
-fn keep(results: &Results, options: &Options, machine: BTreeMap<String, String>) -> Result<Results, String> {
+fn keep(
+    results: &Results,
+    plans: &[Plan],
+    options: &Options,
+    machine: BTreeMap<String, String>,
+) -> Result<Results, String> {
     if !is_whole(options) {
         return Ok(results.clone());
     }
     let json = binary::workspace().join(JSON);
     let mut kept = Results::read(&json, machine)?;
-    kept.rows.extend(results.rows.clone());
+    for plan in plans {
+        let row = plan.row.word();
+        let Some(measured) = results.rows.get(row) else { continue };
+        // What was measured once is not given up for rounds that do not count.
+        if measured.valid().count() >= needed(plan, options) || !kept.rows.contains_key(row) {
+            kept.rows.insert(row.to_owned(), measured.clone());
+        }
+    }
     kept.write(&json)?;
     Ok(kept)
 }
@@ -126,6 +138,11 @@ fn table_and_pictures(kept: &Results, plans: &[Plan], options: &Options) -> Resu
 pub(super) fn write(path: &Path, text: &str) -> Result<(), String> {
     let made = path.parent().map_or(Ok(()), fs::create_dir_all);
     made.and_then(|()| fs::write(path, text)).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Rounds that have to count.
+fn needed(plan: &Plan, options: &Options) -> usize {
+    if plan.once { 1 } else { ROUNDS_MIN.min(options.rounds) }
 }
 
 struct Run<'a> {
@@ -188,7 +205,7 @@ impl Run<'_> {
                 }
             }
             let Some(measured) = measured.filter(|measured| !measured.quick) else { continue };
-            let needed = if plan.once { 1 } else { ROUNDS_MIN.min(self.options.rounds) };
+            let needed = needed(plan, self.options);
             let mut void = measured.rounds.iter().filter_map(|round| round.void.as_deref());
             let (void, why) = (void.clone().count(), void.next_back().unwrap_or("none"));
             let counted = measured.rounds.len() - void;
@@ -288,22 +305,19 @@ fn why_void(lane: &LanePlan, found: &Lane) -> Option<String> {
 fn run_lane(lane: &LanePlan, rate: Option<u64>, options: &Options) -> Result<Lane, String> {
     let scale = if options.quick { QUICK } else { options.scale };
     let named = |found: Lane| Lane { name: lane.name.to_owned(), ..found };
-    let timed = |measure: &mut dyn FnMut() -> Result<Lane, String>, server: Option<u32>| {
-        let before = Ticks::now(server)?;
+    let timed = |measure: &mut dyn FnMut() -> Result<Lane, String>| {
+        let before = Ticks::now()?;
         let found = measure()?;
-        Ok::<Lane, String>(Lane { others: Ticks::now(server)?.others_since(before), ..found })
+        Ok::<Lane, String>(Lane { others: Ticks::now()?.others_since(before), ..found })
     };
     match lane.load {
-        Load::Sync => timed(&mut || sync::measure(millis(1.0, scale)), None).map(named),
-        // It starts servers of its own: their time becomes this process's when they end.
-        Load::Memory => {
-            timed(&mut || memory::measure(if options.quick { QUICK / 10.0 } else { scale }), None).map(named)
-        }
+        Load::Sync => timed(&mut || sync::measure(millis(1.0, scale))).map(named),
+        Load::Memory => timed(&mut || memory::measure(if options.quick { QUICK / 10.0 } else { scale })).map(named),
         Load::Bench { .. } | Load::RedisBenchmark { .. } => {
             let server = Running::start(lane.peer, lane.disk)?;
             let before = server.info()?;
             let mut load = || drive(&server, lane, rate, scale);
-            let found = timed(&mut load, Some(server.pid))?;
+            let found = timed(&mut load)?;
             let after = server.info()?;
             let peak = Process(server.pid).memory_peak().map_err(|error| error.to_string())?;
             let mut found = counted(found, lane, &server, &before, &after);
