@@ -108,7 +108,7 @@ impl Peer {
                 resp::header(out, 4 + 2 * lines + holder);
                 out.extend_from_slice(b"$7\r\nRESERVE\r\n");
                 workload.write_id(out, b"", n);
-                resp::integer(out, workload.ttl_ms);
+                resp::integer(out, workload.ttl_of(n));
                 resp::integer(out, lines as u64);
                 for &item in &items[..lines] {
                     workload.write_sku(out, b"", item);
@@ -126,7 +126,7 @@ impl Peer {
                 resp::integer(out, 1 + lines as u64);
                 workload.write_id(out, b"rsv:", n);
                 items[..lines].iter().for_each(|&item| workload.write_sku(out, b"stock:", item));
-                resp::integer(out, workload.ttl_ms);
+                resp::integer(out, workload.ttl_of(n));
                 items[..lines].iter().for_each(|_| out.extend_from_slice(b"$1\r\n1\r\n"));
             }
         }

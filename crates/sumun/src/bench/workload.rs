@@ -15,6 +15,8 @@ pub(super) const LIMIT: u64 = 1_000;
 /// Lots of each item of the scenario that has them, and how long after the start the first of them ends.
 pub(super) const LOTS: u64 = 4;
 const LOT_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// How long those reservations are held that are not to end within a run.
+const LASTING_MS: u64 = 600_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scenario {
@@ -90,6 +92,8 @@ pub(crate) struct Workload {
     pub(crate) items: u64,
     pub(crate) units: u64,
     pub(crate) ttl_ms: u64,
+    /// Of a hundred reservations, so many are held for the ttl, the others longer than any run.
+    pub(crate) ending: u64,
     prefix: String,
     zipf: Option<Zipf>,
 }
@@ -99,7 +103,7 @@ impl Workload {
         let prefix = format!("{:08x}-", run >> 32);
         let items = items.max(1);
         let zipf = (scenario == Scenario::Zipf).then(|| Zipf::new(items));
-        Workload { scenario, seed, run, items, units, ttl_ms, prefix, zipf }
+        Workload { scenario, seed, run, items, units, ttl_ms, ending: 100, prefix, zipf }
     }
 
     pub(crate) fn sku(&self, item: u64) -> String {
@@ -116,6 +120,14 @@ impl Workload {
             return uuid(out, first, a, b);
         }
         name(out, &[first, b"r", self.prefix.as_bytes()], n);
+    }
+
+    /// How long request `n` holds.
+    pub(super) fn ttl_of(&self, n: u64) -> u64 {
+        if self.ending >= 100 || below(mix(mix(n) ^ self.run), 100) < self.ending {
+            return self.ttl_ms;
+        }
+        self.ttl_ms.max(LASTING_MS)
     }
 
     /// Whether each request is on somebody's behalf.
@@ -217,6 +229,16 @@ mod tests {
                 assert!(found.iter().all(|&item| item < items));
             }
         }
+    }
+
+    #[test]
+    fn as_many_end_as_are_meant_to() {
+        let mut workload = workload(Scenario::Hot, 1);
+        assert!((0..1_000).all(|n| workload.ttl_of(n) == 1_000));
+        workload.ending = 20;
+        let ending = (0..100_000).filter(|n| workload.ttl_of(*n) == 1_000).count();
+        assert!((19_000..21_000).contains(&ending), "{ending}");
+        assert!((0..1_000).all(|n| [1_000, LASTING_MS].contains(&workload.ttl_of(n))));
     }
 
     #[test]

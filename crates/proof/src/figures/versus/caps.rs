@@ -12,6 +12,14 @@ pub(super) const PATIENCE_MS: u64 = 60_000;
 pub(super) const TRIES: usize = 2;
 /// Part of the reservations made that must have ended within a round.
 pub(super) const ENDED_MIN: f64 = 0.1;
+/// Of a hundred reservations of a short load, those that are held so briefly that they end within it, and how long; the
+/// latter is scaled with the load. The others outlast it.
+pub(super) const ENDING: u64 = 20;
+pub(super) const ENDING_MS: u64 = 200;
+pub(super) const ENDING_MS_MIN: u64 = 20;
+/// From so many seconds on a load is a long one: all of its reservations end, after so long.
+pub(super) const LONG_S: f64 = 60.0;
+pub(super) const LONG_MS: u64 = 5_000;
 /// Rounds that a judgement needs.
 pub(super) const ROUNDS_MIN: usize = 5;
 

@@ -25,6 +25,8 @@ pub(super) struct Bench {
     pub(super) commands: Option<u64>,
     pub(super) warm_up_ms: u64,
     pub(super) ttl_ms: u64,
+    /// Of a hundred reservations, those held for the ttl; the others outlast the load.
+    pub(super) ending: u64,
 }
 
 /// `sumun bench`. Refusals for the moment are asked again, so that all that is counted was done.
@@ -33,6 +35,7 @@ pub(super) fn bench(peer: &Running, load: &Bench) -> Result<Lane, String> {
     command.args(["bench", load.scenario, "--json", "--retry", "--server", &peer.address.to_string()]);
     command.args(["--peer", if peer.is_redis { "redis" } else { "sumun" }]);
     command.args(["--connections", &load.shape.connections.to_string(), "--ttl", &format!("{}ms", load.ttl_ms)]);
+    command.args(["--ending", &load.ending.to_string()]);
     command.args(["--warm-up", &format!("{}ms", load.warm_up_ms)]);
     match load.rate {
         Some(rate) => command.args(["--rate", &rate.to_string()]),

@@ -35,6 +35,7 @@ pub(super) fn measure(scale: f64) -> Result<Lane, String> {
         commands: Some(count(ENDS)),
         warm_up_ms: 0,
         ttl_ms: count(1_000),
+        ending: 100,
     };
     let mut lane = bench(&server, &load)?;
     let over = clock::eventually(ENDS_MS, || {

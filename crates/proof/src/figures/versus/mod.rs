@@ -19,7 +19,7 @@ pub use rows::Row;
 use super::report::{Report, number};
 use crate::crowd::Process;
 use crate::support::{binary, clock};
-use caps::{ENDED_MIN, ITEMS, OTHERS_MAX, ROUNDS_MIN, TRIES};
+use caps::{ENDED_MIN, ENDING, ENDING_MS, ENDING_MS_MIN, ITEMS, LONG_MS, LONG_S, OTHERS_MAX, ROUNDS_MIN, TRIES};
 use generate::Bench;
 use peers::{Info, Running};
 use quiet::Ticks;
@@ -334,28 +334,27 @@ fn millis(seconds: f64, scale: f64) -> u64 {
     ((seconds * scale).max(QUICK_SECONDS_MIN) * 1_000.0) as u64
 }
 
-/// Reservations are held for a part of the load, so that many end while it goes on.
+/// A part of the reservations ends while the load goes on, however fast it goes; in loads of minutes all of them do,
+/// else what is open would grow without end.
 fn drive(server: &Running, lane: &LanePlan, rate: Option<u64>, scale: f64) -> Result<Lane, String> {
-    const HELD: f64 = 0.6;
-    const HELD_MS_MAX: u64 = 5_000;
-    const BURST_HELD_MS: f64 = 300.0;
-    let burst_ttl = ((BURST_HELD_MS * scale) as u64).max(20);
+    let ttl_ms = ((ENDING_MS as f64 * scale) as u64).max(ENDING_MS_MIN);
     match lane.load {
         Load::Bench { scenario, shape, length: Length::Seconds(seconds), pace } => {
-            let (duration_ms, warm_up_ms) = (millis(seconds, scale), millis(0.5, scale));
-            let ttl_ms = (((duration_ms + warm_up_ms) as f64 * HELD) as u64).min(HELD_MS_MAX);
+            let (duration_ms, warm_up_ms) = (Some(millis(seconds, scale)), millis(0.5, scale));
             let rate = if let Pace::At(rate) = pace { Some(rate) } else { rate };
-            let (duration_ms, commands) = (Some(duration_ms), None);
-            generate::bench(server, &Bench { scenario, shape, rate, duration_ms, commands, warm_up_ms, ttl_ms })
+            let (ttl_ms, ending) = if seconds >= LONG_S { (LONG_MS, 100) } else { (ttl_ms, ENDING) };
+            let (commands, ttl_ms) = (None, ttl_ms.min(duration_ms.unwrap_or(ttl_ms)));
+            generate::bench(server, &Bench { scenario, shape, rate, duration_ms, commands, warm_up_ms, ttl_ms, ending })
         }
         Load::Bench { scenario, shape, length: Length::Commands(commands), .. } => {
-            let (duration_ms, commands) = (None, Some(((commands as f64 * scale) as u64).max(1)));
-            let (warm_up_ms, ttl_ms) = (0, burst_ttl);
-            generate::bench(server, &Bench { scenario, shape, rate, duration_ms, commands, warm_up_ms, ttl_ms })
+            let (duration_ms, warm_up_ms, ending) = (None, 0, ENDING);
+            let commands = Some(((commands as f64 * scale) as u64).max(1));
+            generate::bench(server, &Bench { scenario, shape, rate, duration_ms, commands, warm_up_ms, ttl_ms, ending })
         }
         Load::RedisBenchmark { shape, commands } => {
             let commands = ((commands as f64 * scale) as u64).max(1);
-            let ttl_ms = if shape.pipeline > 1 { burst_ttl } else { millis(1.5, scale) * 6 / 10 };
+            // It says the same ttl each time: the longest that leaves a tenth to end.
+            let ttl_ms = if shape.pipeline > 1 { ttl_ms * 3 } else { ttl_ms * 6 };
             generate::redis_benchmark(server, shape, commands, ttl_ms)
         }
         Load::Sync | Load::Memory => Err("this is no load of a server".to_owned()),
