@@ -1,7 +1,8 @@
-//! `cargo xtask figures`: what the store promises in figures, measured on the released binary.
+//! `cargo xtask figures`: what Sumun promises in figures, measured on the released binary, alone and beside its peers.
 
 use anyhow::{anyhow, ensure};
 use std::process::Command;
+use sumun_proof::figures::versus::{self, Row};
 use sumun_proof::figures::{self, Options, What, report_path};
 
 #[derive(Debug, clap::Args)]
@@ -26,6 +27,23 @@ pub(crate) struct Arguments {
     /// Of `soak` and `disk`: how long ids are remembered, as 60s
     #[arg(long, default_value = "60s", value_parser = seconds)]
     retention: u64,
+    /// Of `versus`: rounds of each row that have to count; five at least are judged
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Of `versus`: this row alone; again for more of them
+    #[arg(long, value_name = "ROW", value_parser = row)]
+    only: Vec<Row>,
+    /// Of `versus`: the rows that take ten minutes a server too
+    #[arg(long)]
+    long: bool,
+    /// Of `versus`: a few seconds a row, of any build on any machine, judged by nobody
+    #[arg(long)]
+    quick: bool,
+}
+
+fn row(text: &str) -> Result<Row, String> {
+    let words = || Row::ALL.map(Row::word).join(", ");
+    Row::ALL.into_iter().find(|row| row.word() == text).ok_or_else(|| format!("one of {}", words()))
 }
 
 fn seconds(text: &str) -> Result<u64, String> {
@@ -47,10 +65,12 @@ enum Which {
     Storm,
     /// What an open reservation takes in memory
     Open,
+    /// Sumun beside Redis, as docs/performance.md has it
+    Versus,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    if cfg!(debug_assertions) {
+    if cfg!(debug_assertions) && !arguments.quick {
         return in_release();
     }
     let what = match arguments.what {
@@ -60,6 +80,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Which::Disk => What::Disk,
         Which::Storm => What::Storm,
         Which::Open => What::Open,
+        Which::Versus => return beside_peers(arguments),
     };
     let options = Options {
         scale: arguments.scale,
@@ -72,6 +93,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let report = figures::run(what, &options).map_err(|why| anyhow!(why))?;
     println!("written to {}", report_path(what).display());
     ensure!(report.failures.is_empty(), "what must hold does not:\n  {}", report.failures.join("\n  "));
+    Ok(())
+}
+
+fn beside_peers(arguments: &Arguments) -> anyhow::Result<()> {
+    let Arguments { rounds, long, scale, quick, .. } = *arguments;
+    let options = versus::Options { rounds, only: arguments.only.clone(), long, scale, quick };
+    let (report, _) = versus::run(&options).map_err(|why| anyhow!(why))?;
+    ensure!(report.failures.is_empty(), "this does not count:\n  {}", report.failures.join("\n  "));
     Ok(())
 }
 

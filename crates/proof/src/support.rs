@@ -9,6 +9,7 @@ pub mod log;
 pub mod resp;
 pub mod scratch;
 pub mod server;
+pub mod shim;
 
 pub use resp::{Connection, Value};
 pub use scratch::Scratch;

@@ -236,7 +236,8 @@ fn sigterm_ends_a_server_cleanly_and_its_log_verifies() {
 #[test]
 fn bench_measures_every_scenario_and_reports_it_as_json() {
     let server = Server::start();
-    for scenario in ["hot", "uniform", "flash-sale", "full-life", "multi-line", "random-ids"] {
+    let plain = ["hot", "uniform", "flash-sale", "full-life", "multi-line", "random-ids"];
+    for scenario in plain.into_iter().chain(["zipf", "holders", "lots"]) {
         let line = format!("bench {scenario} -n 3000 --warm-up 0s -c 8 -p 4 --items 7 --json");
         let report: serde_json::Value = serde_json::from_str(&server.ask(&line, 0).0).expect("a report is JSON");
         let answers = report["answers"].as_u64().expect("a count");

@@ -19,6 +19,7 @@ mod soak;
 mod spread;
 mod stage;
 mod storm;
+pub mod versus;
 mod watch;
 mod words;
 mod work;
@@ -90,7 +91,11 @@ pub fn run(what: What, options: &Options) -> Result<Report, String> {
 
 /// Where the report is kept.
 pub fn report_path(what: What) -> PathBuf {
+    target().join("figures").join(format!("{}.json", what.word()))
+}
+
+/// The target directory of this build.
+fn target() -> PathBuf {
     let profile = binary::folder();
-    let target = profile.parent().expect("a profile's folder lies in a target directory");
-    target.join("figures").join(format!("{}.json", what.word()))
+    profile.parent().expect("a profile's folder lies in a target directory").to_path_buf()
 }

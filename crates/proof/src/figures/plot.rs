@@ -1,4 +1,4 @@
-//! Figures over time as an SVG picture of our own: lines on a grid, nothing that moves.
+//! Figures as SVG pictures of our own: lines over time, or bars in groups, on a grid; nothing that moves.
 
 use std::fmt::Write;
 
@@ -57,6 +57,59 @@ pub(super) fn svg(title: &str, below: &str, series: &[Series]) -> String {
     out + "</svg>\n"
 }
 
+/// Values of one name beside each other: least, middle and greatest.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    pub(super) name: String,
+    /// By the place of their series; `None` where there is nothing.
+    pub(super) bars: Vec<Option<(f64, f64, f64)>>,
+}
+
+/// A picture of bars in groups, each bar with a line from its least to its greatest value. Of two series and more, or of
+/// one whose name says what a bar is.
+pub(super) fn bars(title: &str, series: &[&str], groups: &[Group]) -> String {
+    let all = groups.iter().flat_map(|group| group.bars.iter().flatten());
+    let (most, step) = axis(all.fold(1e-9, |most, bar| f64::max(most, bar.2)));
+    let y_at = |y: f64| HEIGHT - BOTTOM - y / most * (HEIGHT - TOP - BOTTOM);
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" \
+         font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
+         <text x=\"{LEFT}\" y=\"20\" font-size=\"14\">{title}</text>\n"
+    );
+    let mut add = |line: String| {
+        // Writing into memory cannot fail.
+        let _ = writeln!(out, "{line}");
+    };
+    for (value, text) in steps(most, step) {
+        let (y, right, words) = (y_at(value), WIDTH - RIGHT, LEFT - 8.0);
+        add(format!("<path d=\"M{LEFT} {y:.1}H{right}\" stroke=\"#ddd\"/>"));
+        add(format!("<text x=\"{words}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>", y + 4.0));
+    }
+    let room = (WIDTH - LEFT - RIGHT) / groups.len().max(1) as f64;
+    let width = (room * 0.8 / series.len().max(1) as f64).min(60.0);
+    for (place, group) in groups.iter().enumerate() {
+        let middle = LEFT + (place as f64 + 0.5) * room;
+        let foot = HEIGHT - BOTTOM + 18.0;
+        add(format!("<text x=\"{middle:.1}\" y=\"{foot}\" text-anchor=\"middle\">{}</text>", group.name));
+        for (at, bar) in group.bars.iter().enumerate() {
+            let Some((least, median, greatest)) = *bar else { continue };
+            let x = middle + (at as f64 - series.len() as f64 / 2.0) * width;
+            let (y, line, colour) = (y_at(median), x + width / 2.0, COLOURS[at % COLOURS.len()]);
+            let (inner, height) = (width * 0.9, HEIGHT - BOTTOM - y);
+            add(format!(
+                "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{inner:.1}\" height=\"{height:.1}\" fill=\"{colour}\"/>"
+            ));
+            let (top, low) = (y_at(greatest), y_at(least));
+            add(format!("<path d=\"M{line:.1} {top:.1}V{low:.1}\" stroke=\"black\"/>"));
+        }
+    }
+    for (at, name) in series.iter().enumerate() {
+        let (x, colour) = (LEFT + 8.0 + 110.0 * at as f64, COLOURS[at % COLOURS.len()]);
+        add(format!("<text x=\"{x}\" y=\"{}\" fill=\"{colour}\">{name}</text>", TOP - 6.0));
+    }
+    out + "</svg>\n"
+}
+
 /// The end of an axis that holds `most`, and the width of its steps: 1, 2 or 5 times a power of ten.
 fn axis(most: f64) -> (f64, f64) {
     let rough = most / GRID;
@@ -99,5 +152,15 @@ mod tests {
         assert!(picture.contains("points=\"70.0,260.0 780.0,40.0\""), "{picture}");
         assert!(picture.starts_with("<svg ") && picture.ends_with("</svg>\n"));
         assert_eq!(picture.matches("<text").count(), 1 + 6 + 6 + 1 + 1);
+    }
+    #[test]
+    fn a_bar_stands_on_the_foot_and_its_line_ends_where_its_values_do() {
+        let groups = [Group { name: "64".to_owned(), bars: vec![Some((50.0, 80.0, 100.0)), None] }];
+        let picture = bars("rate", &["ours", "theirs"], &groups);
+        // 220 of height hold 100: 80 of them are 176.
+        assert!(picture.contains("y=\"84.0\" width=\"54.0\" height=\"176.0\""), "{picture}");
+        assert!(picture.contains("40.0V150.0"), "{picture}");
+        assert_eq!(picture.matches("<rect").count(), 1 + 1);
+        assert_eq!(picture.matches("<text").count(), 1 + 6 + 1 + 2);
     }
 }

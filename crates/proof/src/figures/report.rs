@@ -110,7 +110,7 @@ impl Figure {
 }
 
 /// With thousands apart, and as many decimals as tell something.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     let decimals = if value.abs() < 10.0 { 2 } else { usize::from(value.abs() < 1_000.0) };
     let plain = format!("{value:.decimals$}");
     let (whole, rest) = plain.split_at(plain.find('.').unwrap_or(plain.len()));

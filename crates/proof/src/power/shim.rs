@@ -1,13 +1,11 @@
-//! The shim that a server runs over: built with the machine's C compiler, told what to do through a shared page.
+//! The shim that a server runs over, told what to do through a shared page.
 
-use crate::support::binary;
 use crate::support::server::Setup;
+use crate::support::shim::library;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
 
 const PAGE_BYTES: u64 = 4_096;
 
@@ -63,7 +61,7 @@ impl Shim {
     pub fn setup(&self) -> Setup {
         let text = |path: &Path| path.to_str().expect("the target directory's path is UTF-8").to_owned();
         let environment = vec![
-            ("LD_PRELOAD".to_owned(), text(&library())),
+            ("LD_PRELOAD".to_owned(), text(&library("power"))),
             ("POWER_DATA".to_owned(), text(&self.disk)),
             ("POWER_DIR".to_owned(), text(&self.notes)),
         ];
@@ -93,37 +91,4 @@ impl Shim {
         let done = self.control.read_exact_at(&mut bytes, word as u64 * 4);
         done.map(|()| u32::from_ne_bytes(bytes)).map_err(|error| format!("cannot ask the shim: {error}"))
     }
-}
-
-/// The shim as a library, built once, again when its source has changed.
-///
-/// # Panics
-/// When it cannot be built.
-fn library() -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT
-        .get_or_init(|| {
-            let source = binary::workspace().join("shim/power.c");
-            let library = binary::folder().join("power-shim.so");
-            let changed = |path: &Path| fs::metadata(path).and_then(|seen| seen.modified()).ok();
-            let written = changed(&source).unwrap_or_else(|| panic!("there is no {}", source.display()));
-            if changed(&library).is_none_or(|built| built <= written) {
-                build(&source, &library);
-            }
-            library
-        })
-        .clone()
-}
-
-fn build(source: &Path, library: &Path) {
-    // Under a name of its own first: another process may be building, or loading, the same.
-    let own = library.with_extension(format!("{}.so", std::process::id()));
-    let done = Command::new("cc")
-        .args(["-std=c11", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", "-o"])
-        .args([&own, source])
-        .arg("-lpthread")
-        .status();
-    let built = done.as_ref().is_ok_and(|status| status.success());
-    assert!(built, "the power shim cannot be built with `cc` (scripts/setup says how to get one): {done:?}");
-    fs::rename(&own, library).expect("the target directory is writable");
 }

@@ -8,9 +8,10 @@ use crate::caps::{DRAIN_NS, EVENTS_MAX, IN_FLIGHT_MAX};
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::failure::Failure;
-use crate::load::{Handler, Latency, Line, Pool, Schedule, Throughput};
+use crate::load::{Handler, Latency, Line, Percentiles, Pool, Schedule, Throughput};
 use mio::Events;
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::net::SocketAddr;
 
 const SECOND: u64 = 1_000_000_000;
@@ -39,6 +40,16 @@ pub(crate) struct Plan {
     pub(crate) goal: Goal,
     pub(crate) warm_up_ns: u64,
     pub(crate) connections: u32,
+    pub(crate) refused: Refused,
+}
+
+/// What is done about a request that is refused for the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It is counted, and the next one follows.
+    Count,
+    /// It is asked again after the time that the refusal says, and its latency goes on counting.
+    AskAgain,
 }
 
 /// Prepares the items, drives the load, and says what came of it.
@@ -55,8 +66,9 @@ pub(crate) fn run(plan: &Plan, live: &mut Live) -> Result<Report, Failure> {
     loop {
         let now = pool.now();
         load.advance(now);
+        load.ask_again(&mut pool, now);
         let held_back = !load.send_due(&mut pool, now);
-        if load.ended.is_some_and(|ended| load.in_flight == 0 || now > ended + DRAIN_NS) {
+        if load.ended.is_some_and(|ended| load.is_idle() || now > ended + DRAIN_NS) {
             break;
         }
         live.show(now, &mut load.second, || (pool.open(), load.in_flight));
@@ -115,6 +127,12 @@ struct Load<'a> {
     refusals: BTreeMap<Vec<u8>, u64>,
     lost: u64,
     second: Second,
+    refused: Refused,
+    /// Due, tag and time meant of what was refused for the moment, the first due first.
+    again: BinaryHeap<Reverse<(u64, u64, u64)>>,
+    asked_again: u64,
+    minute: Latency,
+    minutes: Vec<Percentiles>,
 }
 
 impl<'a> Load<'a> {
@@ -137,6 +155,11 @@ impl<'a> Load<'a> {
             refusals: BTreeMap::new(),
             lost: 0,
             second: Second { answers: 0, refusals: 0, latency: Latency::new() },
+            refused: plan.refused,
+            again: BinaryHeap::new(),
+            asked_again: 0,
+            minute: Latency::new(),
+            minutes: Vec::new(),
         }
     }
 
@@ -164,6 +187,35 @@ impl<'a> Load<'a> {
         };
         if reached && self.ended.is_none() {
             self.ended = Some(now);
+            if let Goal::Nanos(_) = self.goal {
+                // They were not done, and nobody waits for them any more.
+                self.again.clear();
+            }
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.in_flight == 0 && self.again.is_empty()
+    }
+
+    /// Sends what was refused for the moment once its time has come.
+    fn ask_again(&mut self, pool: &mut Pool, now: u64) {
+        while let Some(&Reverse((due, tag, meant))) = self.again.peek()
+            && due <= now
+            && let Some(mut line) = pool.line()
+        {
+            self.again.pop();
+            self.in_flight += 1;
+            self.write(&mut line, tag, meant);
+        }
+    }
+
+    fn write(&self, line: &mut Line<'_>, tag: u64, meant: u64) {
+        let (peer, workload, n) = (&self.peer, self.workload, tag >> 1);
+        if tag & 1 == 0 {
+            line.send(tag, meant, |out| peer.write_reserve(out, workload, n));
+        } else {
+            line.send(tag, meant, |out| peer.write_capture(out, workload, n));
         }
     }
 
@@ -195,14 +247,15 @@ impl<'a> Load<'a> {
             (Some(schedule), false) if self.ended.is_none() => schedule.due(),
             (Some(_) | None, _) => u64::MAX,
         };
-        goal.min(picture).min(arrival)
+        let again = self.again.peek().map_or(u64::MAX, |Reverse((due, ..))| *due);
+        goal.min(picture).min(arrival).min(again)
     }
 
     fn issue(&mut self, line: &mut Line<'_>, meant: u64, now: u64) {
         let n = self.next;
         self.next += 1;
         self.count_issued(meant);
-        line.send(n << 1, meant, |out| self.peer.write_reserve(out, self.workload, n));
+        self.write(line, n << 1, meant);
         self.advance(now);
     }
 
@@ -224,14 +277,37 @@ impl<'a> Load<'a> {
             Goal::Nanos(nanos) => self.measure_from + nanos,
             Goal::Count(_) => self.last_answer.max(self.measure_from + 1),
         };
+        let mut minutes = self.minutes.clone();
+        minutes.push(self.minute.percentiles());
         let refusals = self.refusals.iter().map(|(code, n)| (String::from_utf8_lossy(code).into_owned(), *n)).collect();
-        Report::new(plan, end.min(now) - self.measure_from, &self.latency, &self.throughput, end).with_failures(
-            refusals,
-            self.lost,
-            self.in_flight as u64,
-            losses,
-        )
+        Report::new(plan, end.min(now) - self.measure_from, &self.latency, &self.throughput, end)
+            .with_failures(refusals, self.lost, self.in_flight as u64, losses)
+            .with_minutes(self.asked_again, &minutes)
     }
+
+    /// Counts an answer that is measured.
+    fn count(&mut self, verdict: Verdict<'_>, waited: u64, now: u64) {
+        while now >= self.measure_from + (self.minutes.len() as u64 + 1) * 60 * SECOND {
+            self.minutes.push(self.minute.percentiles());
+            self.minute.clear();
+        }
+        self.minute.record(waited);
+        self.latency.record(waited);
+        self.throughput.record(now);
+        self.last_answer = now;
+        if let Verdict::Refused(code) = verdict {
+            match self.refusals.get_mut(code) {
+                Some(count) => *count += 1,
+                None => drop(self.refusals.insert(code.to_vec(), 1)),
+            }
+        }
+    }
+}
+
+/// In how many nanoseconds a refusal for the moment says to ask again.
+fn retry_after_ns(reply: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(reply.strip_prefix(b"-OVERLOADED retry after ")?).ok()?;
+    text.split(' ').next()?.parse::<u64>().ok()?.checked_mul(1_000_000)
 }
 
 impl Handler for Load<'_> {
@@ -250,22 +326,21 @@ impl Handler for Load<'_> {
         self.second.latency.record(waited);
         if let Verdict::Refused(_) = verdict {
             self.second.refusals += 1;
-        }
-        if meant >= self.measure_from {
-            self.latency.record(waited);
-            self.throughput.record(now);
-            self.last_answer = now;
-            if let Verdict::Refused(code) = verdict {
-                match self.refusals.get_mut(code) {
-                    Some(count) => *count += 1,
-                    None => drop(self.refusals.insert(code.to_vec(), 1)),
-                }
+            if self.refused == Refused::AskAgain
+                && let Some(after) = retry_after_ns(reply)
+            {
+                self.asked_again += 1;
+                self.again.push(Reverse((now + after, tag, meant)));
+                return;
             }
         }
-        let (n, reserved) = (tag >> 1, tag & 1 == 0);
+        if meant >= self.measure_from {
+            self.count(verdict, waited, now);
+        }
+        let reserved = tag & 1 == 0;
         if reserved && verdict == Verdict::Done && self.workload.scenario == Scenario::FullLife {
             self.count_issued(now);
-            line.send(tag | 1, now, |out| self.peer.write_capture(out, self.workload, n));
+            self.write(line, tag | 1, now);
         } else {
             self.next_of_closed(line, now);
         }
@@ -274,5 +349,17 @@ impl Handler for Load<'_> {
     fn lost(&mut self, _tag: u64, meant: u64, _now: u64) {
         self.in_flight -= 1;
         self.lost += u64::from(meant >= self.measure_from);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::retry_after_ns;
+
+    #[test]
+    fn a_refusal_for_the_moment_says_when_to_ask_again() {
+        assert_eq!(retry_after_ns(b"-OVERLOADED retry after 40 ms\r\n"), Some(40_000_000));
+        assert_eq!(retry_after_ns(b"-INSUFFICIENT a wanted 1 available 0\r\n"), None);
+        assert_eq!(retry_after_ns(b":1\r\n"), None);
     }
 }

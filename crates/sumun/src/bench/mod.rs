@@ -5,8 +5,9 @@ mod load;
 mod peer;
 mod report;
 mod workload;
+mod zipf;
 
-pub(crate) use load::{Goal, Pace, Plan, run};
+pub(crate) use load::{Goal, Pace, Plan, Refused, run};
 pub(crate) use peer::PeerKind;
 pub(crate) use report::Live;
 pub(crate) use workload::{Scenario, Workload};

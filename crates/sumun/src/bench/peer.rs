@@ -1,8 +1,9 @@
 //! What is said to the server that is measured, and what its replies mean.
 
-use super::workload::Workload;
+use super::workload::{LIMIT, Scenario, Workload};
 use crate::caps::PREPARE_PIPELINE;
 use crate::client::Client;
+use crate::clock;
 use crate::failure::Failure;
 use crate::resp::{self, Value};
 use clap::ValueEnum;
@@ -23,16 +24,8 @@ impl PeerKind {
     }
 }
 
-/// KEYS: the reservation, then a stock key a line. ARGV: ttl in ms, then a quantity a line.
-/// 1 it is reserved, 2 it was already, 0 not enough.
-const REDIS_RESERVE: &str = "\
-if redis.call('EXISTS', KEYS[1]) == 1 then return 2 end
-for i = 2, #KEYS do
-  if tonumber(redis.call('GET', KEYS[i]) or '0') < tonumber(ARGV[i]) then return 0 end
-end
-for i = 2, #KEYS do redis.call('DECRBY', KEYS[i], ARGV[i]) end
-redis.call('SET', KEYS[1], 'held', 'PX', ARGV[1])
-return 1";
+/// The usual script, in a file of its own: other generators say the same one.
+const REDIS_RESERVE: &str = include_str!("reserve.lua");
 
 /// KEYS: the reservation. 1 it is captured, 0 it has expired.
 const REDIS_CAPTURE: &str = "\
@@ -58,17 +51,22 @@ impl Peer {
     pub(super) fn prepare(kind: PeerKind, client: &mut Client, workload: &Workload) -> Result<Peer, Failure> {
         let peer = match kind {
             PeerKind::Sumun => Peer::Sumun,
+            PeerKind::Redis if matches!(workload.scenario, Scenario::Holders | Scenario::Lots) => {
+                let text = format!("the usual script knows no {}", workload.scenario.word());
+                return Err(Failure::Usage(text));
+            }
             PeerKind::Redis => {
                 Peer::Redis { reserve: load(client, REDIS_RESERVE)?, capture: load(client, REDIS_CAPTURE)? }
             }
         };
+        let lots = workload.lots(clock::unix_ms());
         let mut item = 0;
         while item < workload.items {
             let end = workload.items.min(item + PREPARE_PIPELINE as u64);
             let mut out = Vec::new();
-            (item..end).for_each(|item| peer.write_item(&mut out, workload, item));
+            let each: usize = (item..end).map(|item| peer.write_item(&mut out, workload, &lots, item)).sum();
             client.send(&out)?;
-            for _ in 0..(end - item) * peer.commands_an_item() {
+            for _ in 0..each {
                 if let Value::Error(text) = client.receive()? {
                     return Err(Failure::No(format!("the server refused to prepare the items: {text}")));
                 }
@@ -78,21 +76,27 @@ impl Peer {
         Ok(peer)
     }
 
-    const fn commands_an_item(&self) -> u64 {
-        match self {
-            Peer::Sumun => 2,
-            Peer::Redis { .. } => 1,
-        }
-    }
-
-    fn write_item(&self, out: &mut Vec<u8>, workload: &Workload, item: u64) {
+    /// Says of how many commands it consists.
+    fn write_item(&self, out: &mut Vec<u8>, workload: &Workload, lots: &[(u64, u64)], item: u64) -> usize {
         let (sku, units) = (workload.sku(item), workload.units.to_string());
         match self {
             Peer::Sumun => {
-                resp::command(out, &["CONFIGURE", &sku]);
-                resp::command(out, &["RECEIVE", &sku, &units, "ID", "prepared"]);
+                let limit = LIMIT.to_string();
+                let limit = if workload.has_holders() { &["LIMIT", &limit][..] } else { &[] };
+                resp::command(out, &[&["CONFIGURE", &sku][..], limit].concat());
+                for (lot, (units, ends)) in lots.iter().enumerate() {
+                    let (units, ends, lot) = (units.to_string(), ends.to_string(), format!("lot-{lot}"));
+                    resp::command(out, &["RECEIVE", &sku, &units, "ID", &lot, "LOT", &lot, "EXPIRES", &ends]);
+                }
+                if lots.is_empty() {
+                    resp::command(out, &["RECEIVE", &sku, &units, "ID", "prepared"]);
+                }
+                1 + lots.len().max(1)
             }
-            Peer::Redis { .. } => resp::command(out, &["SET", &format!("stock:{sku}"), &units]),
+            Peer::Redis { .. } => {
+                resp::command(out, &["SET", &format!("stock:{sku}"), &units]);
+                1
+            }
         }
     }
 
@@ -100,14 +104,19 @@ impl Peer {
         let (items, lines) = workload.items(n);
         match self {
             Peer::Sumun => {
-                resp::header(out, 4 + 2 * lines);
+                let holder = if workload.has_holders() { 2 } else { 0 };
+                resp::header(out, 4 + 2 * lines + holder);
                 out.extend_from_slice(b"$7\r\nRESERVE\r\n");
                 workload.write_id(out, b"", n);
-                resp::integer(out, workload.ttl_ms);
+                resp::integer(out, workload.ttl_of(n));
                 resp::integer(out, lines as u64);
                 for &item in &items[..lines] {
                     workload.write_sku(out, b"", item);
                     out.extend_from_slice(b"$1\r\n1\r\n");
+                }
+                if holder > 0 {
+                    out.extend_from_slice(b"$3\r\nFOR\r\n");
+                    workload.write_holder(out, n);
                 }
             }
             Peer::Redis { reserve, .. } => {
@@ -117,7 +126,7 @@ impl Peer {
                 resp::integer(out, 1 + lines as u64);
                 workload.write_id(out, b"rsv:", n);
                 items[..lines].iter().for_each(|&item| workload.write_sku(out, b"stock:", item));
-                resp::integer(out, workload.ttl_ms);
+                resp::integer(out, workload.ttl_of(n));
                 items[..lines].iter().for_each(|_| out.extend_from_slice(b"$1\r\n1\r\n"));
             }
         }
@@ -163,7 +172,6 @@ fn load(client: &mut Client, script: &str) -> Result<String, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::workload::Scenario;
     use super::*;
 
     fn text(write: impl Fn(&mut Vec<u8>)) -> String {
@@ -192,6 +200,22 @@ mod tests {
             format!("EVALSHA RR 4 rsv:rabcd0123-7 stock:{a} stock:{b} stock:{c} 500 1 1 1")
         );
         assert_eq!(text(|out| redis.write_capture(out, &workload, 7)), "EVALSHA CC 1 rsv:rabcd0123-7");
+    }
+
+    #[test]
+    fn holders_and_lots_are_said_as_the_contract_has_them() {
+        let workload = Workload::new(Scenario::Holders, 1, 0xabcd_0123_0000_0000, 1, 10, 500);
+        let reserve = text(|out| Peer::Sumun.write_reserve(out, &workload, 7));
+        assert!(reserve.starts_with("RESERVE rabcd0123-7 500 1 sabcd0123-0 1 FOR h"), "{reserve}");
+        let workload = Workload::new(Scenario::Lots, 1, 0xabcd_0123_0000_0000, 1, 10, 500);
+        let mut out = Vec::new();
+        let commands = Peer::Sumun.write_item(&mut out, &workload, &workload.lots(1_000), 0);
+        let mut rest = &out[..];
+        for _ in 0..commands {
+            let Ok(Some((_, used))) = resp::parse(rest) else { panic!("not a command: {rest:?}") };
+            rest = &rest[used..];
+        }
+        assert!(rest.is_empty());
     }
 
     #[test]

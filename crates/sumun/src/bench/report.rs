@@ -34,6 +34,10 @@ pub(crate) struct Report {
     latency_us: LatencyUs,
     /// Refusals and errors by their first word.
     errors: BTreeMap<String, u64>,
+    /// Refusals for the moment that were asked again.
+    asked_again: u64,
+    /// Each minute of it, the last one as far as it went.
+    minutes: Vec<MinuteUs>,
     /// In flight on connections that were lost: whether they were done is unknown.
     lost: u64,
     unanswered: u64,
@@ -51,6 +55,14 @@ struct Spread {
     median: u64,
     max: u64,
     mean: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct MinuteUs {
+    answers: u64,
+    p50: f64,
+    p99: f64,
+    max: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -101,6 +113,8 @@ impl Report {
                 max: us(percentiles.max),
             },
             errors: BTreeMap::new(),
+            asked_again: 0,
+            minutes: Vec::new(),
             lost: 0,
             unanswered: 0,
             connections_lost: 0,
@@ -117,6 +131,18 @@ impl Report {
         connections_lost: u64,
     ) -> Report {
         (self.errors, self.lost, self.unanswered, self.connections_lost) = (errors, lost, unanswered, connections_lost);
+        self
+    }
+
+    pub(super) fn with_minutes(mut self, asked_again: u64, minutes: &[Percentiles]) -> Report {
+        let us = |nanos: u64| nanos as f64 / 1_000.0;
+        let minute = |found: &Percentiles| MinuteUs {
+            answers: found.count,
+            p50: us(found.p50),
+            p99: us(found.p99),
+            max: us(found.max),
+        };
+        (self.asked_again, self.minutes) = (asked_again, minutes.iter().map(minute).collect());
         self
     }
 
@@ -161,7 +187,12 @@ impl Report {
             );
         }
         lines.extend(self.errors.iter().map(|(code, n)| format!("{code:<12} {}", thousands(*n))));
-        for (name, n) in [("lost", self.lost), ("unanswered", self.unanswered), ("reconnects", self.connections_lost)] {
+        for (name, n) in [
+            ("asked again", self.asked_again),
+            ("lost", self.lost),
+            ("unanswered", self.unanswered),
+            ("reconnects", self.connections_lost),
+        ] {
             if n > 0 {
                 lines.push(format!("{name:<12} {}", thousands(n)));
             }

@@ -1,12 +1,22 @@
 //! What a load asks for: every request is a function of its number, the seed and the run, so that a run can be repeated
 //! and no request has to be remembered.
 
+use super::zipf::Zipf;
 use crate::random::{below, mix};
 use crate::resp;
 use clap::ValueEnum;
 
 /// Lines of the widest scenario.
 pub(super) const LINES: usize = 3;
+/// Those on whose behalf the scenario with limits reserves, and what each may have of an item: never reached, as one of
+/// them meets one item again once in a thousand million requests.
+const HOLDERS: u64 = 100_000;
+pub(super) const LIMIT: u64 = 1_000;
+/// Lots of each item of the scenario that has them, and how long after the start the first of them ends.
+pub(super) const LOTS: u64 = 4;
+const LOT_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// How long those reservations are held that are not to end within a run.
+const LASTING_MS: u64 = 600_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scenario {
@@ -22,6 +32,12 @@ pub(crate) enum Scenario {
     MultiLine,
     /// As uniform, with random ids of 36 bytes
     RandomIds,
+    /// Few items are wanted most: Zipf's law with exponent 0.99
+    Zipf,
+    /// As uniform, each for one of 100,000 holders, of items with a limit
+    Holders,
+    /// As uniform, of items with four lots
+    Lots,
 }
 
 impl Scenario {
@@ -33,6 +49,9 @@ impl Scenario {
             Scenario::FullLife => "full-life",
             Scenario::MultiLine => "multi-line",
             Scenario::RandomIds => "random-ids",
+            Scenario::Zipf => "zipf",
+            Scenario::Holders => "holders",
+            Scenario::Lots => "lots",
         }
     }
     pub(crate) const fn default_items(self) -> u64 {
@@ -40,23 +59,22 @@ impl Scenario {
             Scenario::Hot => 1,
             Scenario::FlashSale => 10,
             Scenario::Uniform | Scenario::FullLife | Scenario::MultiLine | Scenario::RandomIds => 10_000,
+            Scenario::Zipf | Scenario::Holders | Scenario::Lots => 10_000,
         }
     }
     pub(crate) const fn default_units(self) -> u64 {
         match self {
             Scenario::FlashSale => 1_000,
-            Scenario::Hot | Scenario::Uniform | Scenario::FullLife | Scenario::MultiLine | Scenario::RandomIds => {
-                1_000_000_000
-            }
+            Scenario::Hot | Scenario::Uniform | Scenario::FullLife | Scenario::MultiLine => 1_000_000_000,
+            Scenario::RandomIds | Scenario::Zipf | Scenario::Holders | Scenario::Lots => 1_000_000_000,
         }
     }
     /// In a sale that goes on, holds end and their units come back; elsewhere none ends within a run.
     pub(crate) const fn default_ttl_ms(self) -> u64 {
         match self {
             Scenario::FlashSale => 1_000,
-            Scenario::Hot | Scenario::Uniform | Scenario::FullLife | Scenario::MultiLine | Scenario::RandomIds => {
-                600_000
-            }
+            Scenario::Hot | Scenario::Uniform | Scenario::FullLife | Scenario::MultiLine => 600_000,
+            Scenario::RandomIds | Scenario::Zipf | Scenario::Holders | Scenario::Lots => 600_000,
         }
     }
     /// Whether a refusal for want of units is what the scenario is about.
@@ -74,13 +92,18 @@ pub(crate) struct Workload {
     pub(crate) items: u64,
     pub(crate) units: u64,
     pub(crate) ttl_ms: u64,
+    /// Of a hundred reservations, so many are held for the ttl, the others longer than any run.
+    pub(crate) ending: u64,
     prefix: String,
+    zipf: Option<Zipf>,
 }
 
 impl Workload {
     pub(crate) fn new(scenario: Scenario, seed: u64, run: u64, items: u64, units: u64, ttl_ms: u64) -> Workload {
         let prefix = format!("{:08x}-", run >> 32);
-        Workload { scenario, seed, run, items: items.max(1), units, ttl_ms, prefix }
+        let items = items.max(1);
+        let zipf = (scenario == Scenario::Zipf).then(|| Zipf::new(items));
+        Workload { scenario, seed, run, items, units, ttl_ms, ending: 100, prefix, zipf }
     }
 
     pub(crate) fn sku(&self, item: u64) -> String {
@@ -99,9 +122,33 @@ impl Workload {
         name(out, &[first, b"r", self.prefix.as_bytes()], n);
     }
 
+    /// How long request `n` holds.
+    pub(super) fn ttl_of(&self, n: u64) -> u64 {
+        if self.ending >= 100 || below(mix(mix(n) ^ self.run), 100) < self.ending {
+            return self.ttl_ms;
+        }
+        self.ttl_ms.max(LASTING_MS)
+    }
+
+    /// Whether each request is on somebody's behalf.
+    pub(super) fn has_holders(&self) -> bool {
+        self.scenario == Scenario::Holders
+    }
+
+    pub(super) fn write_holder(&self, out: &mut Vec<u8>, n: u64) {
+        name(out, &[b"h"], below(mix(!self.seed ^ mix(n)), HOLDERS));
+    }
+
+    /// The lots of each item: units and end of each, in Unix time. None: units without lot.
+    pub(super) fn lots(&self, now_ms: u64) -> Vec<(u64, u64)> {
+        let lots = if self.scenario == Scenario::Lots { LOTS } else { 0 };
+        (1..=lots).map(|lot| ((self.units / LOTS).max(1), now_ms + lot * LOT_MS)).collect()
+    }
+
     /// The items of request `n`, each another, and how many there are.
     pub(super) fn items(&self, n: u64) -> ([u64; LINES], usize) {
-        let item = below(mix(self.seed ^ n), self.items);
+        let mixed = mix(self.seed ^ n);
+        let item = self.zipf.as_ref().map_or_else(|| below(mixed, self.items), |zipf| zipf.rank(mixed));
         match self.scenario {
             Scenario::Hot => ([0; LINES], 1),
             Scenario::MultiLine => {
@@ -112,6 +159,7 @@ impl Workload {
                 (items, LINES.min(usize::try_from(self.items).unwrap_or(LINES)))
             }
             Scenario::Uniform | Scenario::FlashSale | Scenario::FullLife | Scenario::RandomIds => ([item; LINES], 1),
+            Scenario::Zipf | Scenario::Holders | Scenario::Lots => ([item; LINES], 1),
         }
     }
 }
@@ -181,6 +229,16 @@ mod tests {
                 assert!(found.iter().all(|&item| item < items));
             }
         }
+    }
+
+    #[test]
+    fn as_many_end_as_are_meant_to() {
+        let mut workload = workload(Scenario::Hot, 1);
+        assert!((0..1_000).all(|n| workload.ttl_of(n) == 1_000));
+        workload.ending = 20;
+        let ending = (0..100_000).filter(|n| workload.ttl_of(*n) == 1_000).count();
+        assert!((19_000..21_000).contains(&ending), "{ending}");
+        assert!((0..1_000).all(|n| [1_000, LASTING_MS].contains(&workload.ttl_of(n))));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `sumun bench`: its arguments.
 
-use crate::bench::{self, Goal, Live, Pace, PeerKind, Plan, Scenario, Workload};
+use crate::bench::{self, Goal, Live, Pace, PeerKind, Plan, Refused, Scenario, Workload};
 use crate::caps::{CONNECTIONS_MAX, ITEMS_MAX, PIPELINE_MAX};
 use crate::child::Server;
 use crate::clock;
@@ -67,6 +67,12 @@ pub(crate) struct Bench {
     /// How long a reservation is held; the scenario's own when not given
     #[arg(long, value_name = "DURATION")]
     ttl: Option<Millis>,
+    /// Of a hundred reservations, so many are held for --ttl; the others outlast the run
+    #[arg(long, value_name = "PERCENT", default_value_t = 100, value_parser = clap::value_parser!(u64).range(0..=100))]
+    ending: u64,
+    /// Ask again what is refused for the moment (OVERLOADED), after the time that the refusal says
+    #[arg(long)]
+    retry: bool,
     #[command(flatten)]
     form: Form,
 }
@@ -105,14 +111,17 @@ impl Bench {
         let ttl_ms = self.ttl.map_or(self.scenario.default_ttl_ms(), |ttl| ttl.0);
         let (duration_ns, warm_up_ns) =
             (length_ns("--duration", self.duration)?, length_ns("--warm-up", self.warm_up)?);
+        let mut workload = Workload::new(self.scenario, self.seed, clock::run_id(), items, units, ttl_ms);
+        workload.ending = self.ending;
         Ok(Plan {
             server,
             peer: self.peer,
-            workload: Workload::new(self.scenario, self.seed, clock::run_id(), items, units, ttl_ms),
+            workload,
             pace: self.rate.map_or(Pace::Closed { pipeline: self.pipeline }, |rate| Pace::Open { rate }),
             goal: self.count.map_or(Goal::Nanos(duration_ns), Goal::Count),
             warm_up_ns,
             connections: self.connections,
+            refused: if self.retry { Refused::AskAgain } else { Refused::Count },
         })
     }
 }
