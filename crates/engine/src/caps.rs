@@ -98,6 +98,8 @@ pub const EVICT_SLOTS: u32 = 512;
 /// Part of the memory budget that ended reservations take before they leave, and about what one takes.
 pub const ENDED_MEMORY_PART: usize = 8;
 pub const ENDED_BYTES: usize = 150;
+/// Part of it that records may take that are not stored yet, once memory is short: beyond, they are stored at once.
+pub const UNSAVED_MEMORY_PART: usize = 16;
 /// Part of the memory budget, in tenths, past which what the store holds leaves memory.
 pub const EVICT_TENTHS: usize = 7;
 /// Generations that a retention is cut into; the least that one is wide, and that of a retention that is shorter.

@@ -15,6 +15,7 @@ mod begin;
 
 use crate::caps::{
     BATCH_BYTES_MAX, ENDED_BYTES, ENDED_MEMORY_PART, LOAD_WAIT_MS, READ_RETRY_MS, REOPEN_MS, STEP_BYTES,
+    UNSAVED_MEMORY_PART,
 };
 use crate::commit::Policy;
 use crate::env::Env;
@@ -407,7 +408,10 @@ impl Engine {
             let state = self.shard.state();
             let pressure = pressure(state.bytes(), self.options.memory);
             let far = self.ahead_of_store() >= self.lag_max() / 4;
-            let hurries = far || pressure > Pressure::None || self.scans.hurry();
+            // What waits to be stored cannot leave. Little of it may wait all the same: what ends meanwhile is stored once.
+            let waiting = state.unsaved() * ENDED_BYTES >= self.options.memory / UNSAVED_MEMORY_PART;
+            let short = pressure == Pressure::High || (pressure == Pressure::Some && waiting);
+            let hurries = far || short || self.scans.hurry();
             let tending = Tending {
                 now,
                 durable: self.durable,
