@@ -28,6 +28,8 @@ pub const STEP_CPU_NS: u64 = 1_000_000;
 pub const PACE_COMMANDS: u32 = 64;
 /// CPU time after which a step writes no more ends by time, looked at once in so many of them.
 pub const ENDS_CPU_NS: u64 = 500_000;
+/// How long ends rest after that: what they leave for the store to do takes as long again.
+pub const ENDS_REST_NS: u64 = 1_000_000;
 pub const PACE_ENDS: u32 = 64;
 /// Events before a command (ends of what it names) that one step writes for it; then it waits for the next.
 pub const FIRSTS_PER_COMMAND: u32 = 256;

@@ -476,7 +476,8 @@ impl Engine {
         let mut wait: Option<u64> = None;
         // What pauses goes on when the store has caught up, and says so.
         if let Some(at) = self.shard.next_end().filter(|_| self.ends_allowed && !self.ends_pause) {
-            wait = Some(at.saturating_sub(self.env.now_ms()) * 1_000_000);
+            let rest = self.pace.ends_rest_ns(&mut *self.env);
+            wait = Some((at.saturating_sub(self.env.now_ms()) * 1_000_000).max(rest));
         }
         if let Some(at) = self.policy.deadline_ns().filter(|_| !self.outstanding && self.shard.pending().is_some()) {
             let hold = at.saturating_sub(self.env.ticks_ns());

@@ -3,7 +3,7 @@
 //!
 //! Cost: the thread's clock is a system call, some 150 ns: two or three a step, one for every `PACE_COMMANDS` beyond.
 
-use crate::caps::{ENDS_CPU_NS, PACE_COMMANDS, STEP_CPU_NS};
+use crate::caps::{ENDS_CPU_NS, ENDS_REST_NS, PACE_COMMANDS, STEP_CPU_NS};
 use crate::env::Env;
 use crate::stats::Stats;
 
@@ -13,18 +13,29 @@ pub(crate) struct Pace {
     sync_ns: u64,
     commands: u32,
     is_over: bool,
+    /// Ends by time rest until then, in the ticks of `Env::ticks_ns`.
+    ends_rest_ns: u64,
 }
 
 impl Pace {
     pub(crate) fn begin(&mut self, env: &mut dyn Env) {
-        *self = Pace { began_ns: env.cpu_ns(), ..Pace::default() };
+        *self = Pace { began_ns: env.cpu_ns(), ends_rest_ns: self.ends_rest_ns, ..Pace::default() };
     }
     fn used_ns(&self, env: &mut dyn Env) -> u64 {
         env.cpu_ns().saturating_sub(self.began_ns)
     }
-    /// Whether ends by time have had their share of the step.
-    pub(crate) fn ends_are_over(&self, env: &mut dyn Env) -> bool {
-        self.used_ns(env) >= ENDS_CPU_NS
+    /// Whether ends by time have had their share of the step. Then they rest: what they leave to be stored takes as long
+    /// again beside the loop, and whoever else is served needs both.
+    pub(crate) fn ends_are_over(&mut self, env: &mut dyn Env) -> bool {
+        let over = self.used_ns(env) >= ENDS_CPU_NS;
+        if over {
+            self.ends_rest_ns = env.ticks_ns() + ENDS_REST_NS;
+        }
+        over
+    }
+    /// For how long ends rest still.
+    pub(crate) fn ends_rest_ns(&self, env: &mut dyn Env) -> u64 {
+        if self.ends_rest_ns == 0 { 0 } else { self.ends_rest_ns.saturating_sub(env.ticks_ns()) }
     }
     /// So many commands were decided.
     pub(crate) fn note(&mut self, commands: u32, env: &mut dyn Env) {

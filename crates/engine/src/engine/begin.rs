@@ -26,7 +26,8 @@ impl Engine {
         self.stats.expiry_lag_ms = due.map_or(0, |at| self.shard.now() - at);
         // A start writes all of them before anybody is served.
         self.ends_pause = self.is_ready() && lag::ends_pause(self.ahead_of_store(), self.lag_max());
-        if due.is_some() && !self.ends_pause {
+        let rests = self.is_ready() && self.pace.ends_rest_ns(&mut *self.env) > 0;
+        if due.is_some() && !self.ends_pause && !rests {
             self.end_due();
         }
         if self.shard.now() >= self.shard.state().time() + IDLE_EVENT_MS {
