@@ -98,6 +98,9 @@ pub fn run(seed: u64, setup: &Setup) -> Result<Report, Failure> {
     Ok(world.report)
 }
 
+/// Time that passes at once, before which reads under way are let arrive.
+const LONG_MS: u64 = 1_000;
+
 /// Virtual time and the seed's randomness.
 #[derive(Debug)]
 struct SimEnv {
@@ -451,8 +454,23 @@ impl World {
 
     // Steps.
 
+    /// A store that tells nothing for so long would be taken for one that does not work.
+    fn let_reads_arrive(&mut self) -> Result<(), String> {
+        for _ in 0..1_000 {
+            match &mut self.engine {
+                Some(engine) if engine.is_ready() && engine.kept().reading > 0 => engine.work_on_store(),
+                Some(_) | None => break,
+            };
+            self.poll()?;
+        }
+        Ok(())
+    }
+
     fn step(&mut self) -> Result<(), String> {
         let step = self.generator.step(&self.ledger);
+        if step.advance_ms >= LONG_MS {
+            self.let_reads_arrive()?;
+        }
         self.clock.fetch_add(step.advance_ms, Ordering::Relaxed);
         for command in &step.commands {
             self.note(command.to_string());
