@@ -2,7 +2,7 @@
 //! have emptied are given back, but for one: new values go to the first chunk that has room, so that others empty.
 //!
 //! Cost: an insert takes a place of the chunk at hand. A chunk that begins is touched page by page, as it fills; one
-//! that is given back is freed as a whole, some 0.1 ms.
+//! that is given back is freed as a whole.
 
 use crate::caps::SLAB_CHUNK;
 use alloc::collections::BTreeSet;

@@ -108,7 +108,7 @@ pub const EVICT_TENTHS: usize = 7;
 pub const GENERATIONS: u64 = 16;
 pub const GENERATION_MS_MIN: u64 = 60_000;
 pub const GENERATION_MS_SHORT: u64 = 1_000;
-/// Hashes of a filter that are told at once, about: the loop takes some 30 ns for each.
+/// Hashes of a filter that are told at once, about: the loop takes a cache miss for each.
 pub const FILTER_PAGE_HASHES: usize = 16_384;
 /// What may be ahead of the store, and so what a start replays: events, their bytes, and how long it may take.
 pub const LAG_EVENTS: u64 = 1_000_000;
