@@ -28,20 +28,12 @@ pub(super) fn svg(title: &str, below: &str, series: &[Series]) -> String {
     let (y_most, y_step) = axis(most(&mut points().map(|(_, y)| y)));
     let x_at = |x: f64| LEFT + x / x_most * (WIDTH - LEFT - RIGHT);
     let y_at = |y: f64| HEIGHT - BOTTOM - y / y_most * (HEIGHT - TOP - BOTTOM);
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" \
-         font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
-         <text x=\"{LEFT}\" y=\"20\" font-size=\"14\">{title}</text>\n"
-    );
+    let mut out = begin(title);
     let mut add = |line: String| {
         // Writing into memory cannot fail.
         let _ = writeln!(out, "{line}");
     };
-    for (value, text) in steps(y_most, y_step) {
-        let (y, right, words) = (y_at(value), WIDTH - RIGHT, LEFT - 8.0);
-        add(format!("<path d=\"M{LEFT} {y:.1}H{right}\" stroke=\"#ddd\"/>"));
-        add(format!("<text x=\"{words}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>", y + 4.0));
-    }
+    steps(y_most, y_step).for_each(|(value, text)| add(level(y_at(value), &text)));
     for (value, text) in steps(x_most, x_step) {
         let (x, y) = (x_at(value), HEIGHT - BOTTOM + 18.0);
         add(format!("<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{text}</text>"));
@@ -65,26 +57,36 @@ pub(super) struct Group {
     pub(super) bars: Vec<Option<(f64, f64, f64)>>,
 }
 
+/// What every picture begins with.
+fn begin(title: &str) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" \
+         font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
+         <text x=\"{LEFT}\" y=\"20\" font-size=\"14\">{title}</text>\n"
+    )
+}
+
+/// A line across the picture, and what it stands for.
+fn level(y: f64, text: &str) -> String {
+    let (right, words, below) = (WIDTH - RIGHT, LEFT - 8.0, y + 4.0);
+    format!(
+        "<path d=\"M{LEFT} {y:.1}H{right}\" stroke=\"#ddd\"/>\n\
+         <text x=\"{words}\" y=\"{below:.1}\" text-anchor=\"end\">{text}</text>"
+    )
+}
+
 /// A picture of bars in groups, each bar with a line from its least to its greatest value. Of two series and more, or of
 /// one whose name says what a bar is.
 pub(super) fn bars(title: &str, series: &[&str], groups: &[Group]) -> String {
     let all = groups.iter().flat_map(|group| group.bars.iter().flatten());
     let (most, step) = axis(all.fold(1e-9, |most, bar| f64::max(most, bar.2)));
     let y_at = |y: f64| HEIGHT - BOTTOM - y / most * (HEIGHT - TOP - BOTTOM);
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" \
-         font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
-         <text x=\"{LEFT}\" y=\"20\" font-size=\"14\">{title}</text>\n"
-    );
+    let mut out = begin(title);
     let mut add = |line: String| {
         // Writing into memory cannot fail.
         let _ = writeln!(out, "{line}");
     };
-    for (value, text) in steps(most, step) {
-        let (y, right, words) = (y_at(value), WIDTH - RIGHT, LEFT - 8.0);
-        add(format!("<path d=\"M{LEFT} {y:.1}H{right}\" stroke=\"#ddd\"/>"));
-        add(format!("<text x=\"{words}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>", y + 4.0));
-    }
+    steps(most, step).for_each(|(value, text)| add(level(y_at(value), &text)));
     let room = (WIDTH - LEFT - RIGHT) / groups.len().max(1) as f64;
     let width = (room * 0.8 / series.len().max(1) as f64).min(60.0);
     for (place, group) in groups.iter().enumerate() {
