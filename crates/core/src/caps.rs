@@ -30,6 +30,8 @@ pub const BEGINS_RUN: usize = 65_536;
 pub const PAGE_HASHES_PER_LOOK: usize = 64;
 /// An item whose next lot ends within this time stays in memory: whoever reads ahead of ends reads so far ahead.
 pub const LOT_ENDS_AHEAD_MS: u64 = 60_000;
+/// Names, or records to be staged, that are looked at together before they are needed.
+pub const FORESEEN: usize = 32;
 /// Part of a table that one call passes while it lets go of what is seldom asked for again, and its bounds in slots.
 pub const RELIEF_PARTS: usize = 64;
 pub const RELIEF_SLOTS_MIN: usize = 64;

@@ -22,6 +22,7 @@ mod decide;
 mod draft;
 mod event;
 mod evict;
+mod foresee;
 mod index;
 mod item;
 mod links;
@@ -46,6 +47,7 @@ pub use event::{
     Event, Figures, ItemEntry, Kind as EventKind, LogEntry, LotEntry, LotSums, Move, NONE, Named, PartEntry,
     ReservationEntry, SettingsEntry, Span, UsageEntry,
 };
+pub use foresee::Foreseen;
 pub use page::{Cursor, ListBy, Near, Page};
 pub use record::{Key, Record};
 pub use state::{Counts, State};

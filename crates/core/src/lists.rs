@@ -45,17 +45,14 @@ impl Reservation {
             }
         }
     }
-    /// The lists that it belongs to while it is held.
-    fn lists(&self) -> SmallVec<[Of; 3]> {
-        let mut lists = SmallVec::new();
-        lists.push(Of::Item(self.first_item()));
-        if let Body::Many(many) = &self.body {
-            lists.extend(many.chains.iter().map(|chain| Of::Item(chain.item)));
+    /// The lists that it belongs to while it is held, by number.
+    fn list(&self, at: usize) -> Option<Of> {
+        let chains: &[Chain] = if let Body::Many(many) = &self.body { &many.chains } else { &[] };
+        match at.checked_sub(1) {
+            None => Some(Of::Item(self.first_item())),
+            Some(further) if further < chains.len() => Some(Of::Item(chains[further].item)),
+            Some(further) => (further == chains.len() && self.holder != NONE).then_some(Of::Holder(self.holder)),
         }
-        if self.holder != NONE {
-            lists.push(Of::Holder(self.holder));
-        }
-        lists
     }
     /// Makes room for its places in the lists of its further items.
     pub(crate) fn make_chains(&mut self) {
@@ -93,14 +90,15 @@ impl State {
         if !self.is_listed(slot) {
             return;
         }
-        let reservation = &self.reservations[slot];
-        let (begun, lists) = (reservation.begun(), reservation.lists());
-        for of in lists {
+        let begun = self.reservations[slot].begun();
+        let mut at = 0;
+        while let Some(of) = self.reservations[slot].list(at) {
             let last = self.list(of).last;
             let is_later = last == NONE || self.reservations[last].begun() < begun;
             assert!(is_later, "RSV-1: what is open is in memory from its begin, or from the start, on");
             *self.reservations[slot].links_mut(of) = Links::new(last, NONE);
             self.join(slot, of);
+            at += 1;
         }
     }
     /// Takes a reservation that is still held out of its lists.
@@ -108,17 +106,24 @@ impl State {
         if !self.is_listed(slot) {
             return;
         }
-        for of in self.reservations[slot].lists() {
+        let mut at = 0;
+        while let Some(of) = self.reservations[slot].list(at) {
             let links = *self.reservations[slot].links(of);
             self.meet(links.previous(), links.next(), of);
             self.meet_back(links.next(), links.previous(), of);
+            at += 1;
         }
     }
     /// Puts a reservation back between the neighbours that it had when it left. They are neighbours again: what was done
     /// since was taken back in the reverse order.
     pub(crate) fn enlist_again(&mut self, slot: u32) {
-        if self.is_listed(slot) {
-            self.reservations[slot].lists().into_iter().for_each(|of| self.join(slot, of));
+        if !self.is_listed(slot) {
+            return;
+        }
+        let mut at = 0;
+        while let Some(of) = self.reservations[slot].list(at) {
+            self.join(slot, of);
+            at += 1;
         }
     }
 

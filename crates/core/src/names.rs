@@ -13,8 +13,12 @@ impl Hashing {
         Hashing(FixedState::with_seed(seed))
     }
     pub(crate) fn name(&self, name: &str) -> u64 {
+        self.bytes(name.as_bytes())
+    }
+    /// Of a name that nobody has looked at.
+    pub(crate) fn bytes(&self, name: &[u8]) -> u64 {
         let mut hasher = self.0.build_hasher();
-        hasher.write(name.as_bytes());
+        hasher.write(name);
         hasher.finish()
     }
     pub(crate) fn lot(&self, item: u64, lot: &str) -> u64 {

@@ -73,6 +73,11 @@ impl Unsaved {
     fn head(&self) -> Option<Entry> {
         self.chunks.front().and_then(|chunk| chunk.get(self.taken)).copied()
     }
+    /// The first few, as far as their chunk goes.
+    pub(crate) fn first(&self, most: usize) -> impl Iterator<Item = (Table, u32)> {
+        let chunk = self.chunks.front().and_then(|chunk| chunk.get(self.taken..)).unwrap_or_default();
+        chunk.iter().take(most).filter(|entry| !entry.waits).map(|entry| (entry.table, entry.slot))
+    }
     fn pop(&mut self) {
         self.taken += 1;
         self.len -= 1;

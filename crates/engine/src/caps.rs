@@ -69,6 +69,10 @@ pub const STAGE_BYTES: usize = 512 * 1024;
 pub const WRITES_MAX: usize = 4;
 /// Between two chunks, unless the last one was full.
 pub const STORE_PAUSE_MS: u64 = 20;
+/// What is ahead of the store goes there within so many times what changes wait, evenly, or at this rate if that is
+/// faster: a burst is not held up by the store's part of it, nor syncs of the log by the store's.
+pub const STORE_SPREAD: u64 = 8;
+pub const STORE_EVENTS_PER_S_MIN: u64 = 50_000;
 /// How long a store that failed is left alone before it is opened again.
 pub const STORE_RETRY_MS: u64 = 500;
 /// The same after it has failed again and again.
@@ -115,7 +119,7 @@ pub const LAG_EVENTS: u64 = 1_000_000;
 pub const LAG_BYTES: u64 = 256 * 1024 * 1024;
 pub const LAG_REPLAY_MS: u64 = 500;
 /// Taken for the rate of a replay until one of at least so many events has been measured.
-pub const REPLAY_EVENTS_PER_S: u64 = 1_000_000;
+pub const REPLAY_EVENTS_PER_S: u64 = 2_000_000;
 pub const REPLAY_EVENTS_MIN: u64 = 10_000;
 /// Between two looks at how much of the log may go, and the least.
 pub const TRIM_PAUSE_MS: u64 = 60_000;

@@ -20,7 +20,7 @@ use crate::caps::{
 use crate::commit::Policy;
 use crate::env::Env;
 use crate::keeper::{Keeper, Kept, Pressure, Shelves, Tending};
-use crate::lag::Lag;
+use crate::lag::{self, Lag};
 use crate::lists::Scans;
 use crate::load::Load;
 use crate::memory::pressure;
@@ -407,7 +407,7 @@ impl Engine {
             let now = self.env.now_ms();
             let state = self.shard.state();
             let pressure = pressure(state.bytes(), self.options.memory);
-            let far = self.ahead_of_store() >= self.lag_max() / 4;
+            let far = lag::hurries(self.ahead_of_store(), self.lag_max());
             // What waits to be stored cannot leave. Little of it may wait all the same: what ends meanwhile is stored once.
             let waiting = state.unsaved() * ENDED_BYTES >= self.options.memory / UNSAVED_MEMORY_PART;
             let short = pressure == Pressure::High || (pressure == Pressure::Some && waiting);

@@ -43,7 +43,13 @@ pub(crate) const fn budget(ahead: u64, most: u64) -> Budget {
 
 /// Whether ends of what nobody names wait: many at once would else use up what others may write.
 pub(crate) const fn ends_pause(ahead: u64, most: u64) -> bool {
-    ahead >= most / 2
+    ahead >= most / 8 * 6
+}
+
+/// Whether it is so much that changes go to the store at once: above what ends by time alone bring it to, so that a storm
+/// of them is stored evenly.
+pub(crate) const fn hurries(ahead: u64, most: u64) -> bool {
+    ahead >= most / 8 * 7
 }
 
 #[cfg(test)]
@@ -70,6 +76,7 @@ mod tests {
             use Budget::{Full, Open, Overloaded};
             [Open, Open, Overloaded, Overloaded, Full]
         });
-        assert!(ends_pause(50, 100) && !ends_pause(49, 100), "and ends of what nobody names leave others their half");
+        assert!(ends_pause(60, 80) && !ends_pause(59, 80), "and ends of what nobody names leave others a quarter");
+        assert!(hurries(70, 80) && !hurries(69, 80), "which they do not hurry the store for");
     }
 }

@@ -29,5 +29,5 @@ pub use notice::Notice;
 pub use shard::{Budget, Decided, ExecAborted, ExecDone, Shard, Work};
 pub use start::{Opened, Opener, Options, StartError};
 pub use stats::{Durations, Stats};
-pub use sumun_core::ListBy;
+pub use sumun_core::{Foreseen, ListBy};
 pub use sumun_log::Bounds;

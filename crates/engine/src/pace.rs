@@ -4,7 +4,7 @@
 //! Cost: the thread's clock is a system call, 0.4 µs: four a step that syncs, one for every `PACE_COMMANDS` or `PACE_ENDS`
 //! beyond.
 
-use crate::caps::{ENDS_CPU_NS, ENDS_REST_NS, PACE_COMMANDS, STEP_CPU_NS};
+use crate::caps::{ENDS_CPU_NS, ENDS_REST_NS, PACE_COMMANDS, STEP_CPU_NS, STEP_ENDS};
 use crate::env::Env;
 use crate::stats::Stats;
 
@@ -27,8 +27,8 @@ impl Pace {
     }
     /// Whether ends by time have had their share of the step. Then they rest: what they leave to be stored takes as long
     /// again beside the loop, and whoever else is served needs both.
-    pub(crate) fn ends_are_over(&mut self, env: &mut dyn Env) -> bool {
-        let over = self.used_ns(env) >= ENDS_CPU_NS;
+    pub(crate) fn ends_are_over(&mut self, ends: u32, env: &mut dyn Env) -> bool {
+        let over = ends >= STEP_ENDS || self.used_ns(env) >= ENDS_CPU_NS;
         if over {
             self.ends_rest_ns = env.ticks_ns() + ENDS_REST_NS;
         }

@@ -8,9 +8,11 @@ use crate::caps::{
     STEP_TIMERS,
 };
 use crate::keeper::Keeper;
-use sumun_codec::{DecodeError, decode, encode, next_event};
-use sumun_core::{Decision, Event, EventKind, Key, LogEntry, State};
-use sumun_wire::{Answer, Command, Refusal};
+use smallvec::SmallVec;
+use sumun_codec::{DecodeError, decode, encode, next_event, peek};
+use sumun_core::caps::FORESEEN;
+use sumun_core::{Decision, Event, EventKind, Foreseen, Key, LogEntry, State};
+use sumun_wire::{Answer, Command, Refusal, Subject};
 
 #[derive(Debug)]
 pub struct Shard {
@@ -253,7 +255,11 @@ impl Shard {
     /// record to be read is given to the keeper. Returns how many there were.
     pub(crate) fn replay(&mut self, first: u64, mut bytes: &[u8], keeper: &mut Keeper) -> Result<u32, DecodeError> {
         let mut count = 0;
-        while let Some(event) = next_event(&mut bytes)? {
+        loop {
+            if count as usize % FORESEEN == 0 {
+                self.foresee(bytes);
+            }
+            let Some(event) = next_event(&mut bytes)? else { break };
             let sequence = first + u64::from(count);
             count += 1;
             if sequence <= self.state.sequence() {
@@ -266,6 +272,22 @@ impl Shard {
         self.now = self.now.max(self.state.time());
         self.state.take_moved();
         Ok(count)
+    }
+
+    /// Looks at what the next events are about; what cannot be read is found when it is its turn.
+    fn foresee(&self, mut bytes: &[u8]) {
+        let mut names = SmallVec::<[Foreseen<'_>; FORESEEN]>::new();
+        while names.len() < FORESEEN
+            && let Ok(Some(event)) = next_event(&mut bytes)
+            && let Ok((_, subject)) = peek(event)
+        {
+            match subject {
+                Subject::Reservation(id) => names.push(Foreseen::Reservation(id.as_bytes())),
+                Subject::Sku(sku) => names.push(Foreseen::Item(sku.as_bytes())),
+                Subject::Log => {}
+            }
+        }
+        self.state.foresee(&names);
     }
 }
 

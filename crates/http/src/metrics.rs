@@ -185,9 +185,15 @@ fn steps(registry: &mut Registry, report: &Report) {
 }
 
 fn store(registry: &mut Registry, store: &Store) {
-    let Store { saved, lag, unsaved, chunks, records, bytes: written, reads, reading, trouble } = store;
+    let Store { saved, lag, lag_max, unsaved, chunks, records, bytes: written, reads, reading, trouble } = store;
     gauge(registry, "sequence", "Newest event up to which all stand in the store", *saved as i64);
     gauge(registry, "lag_events", "Events that the store is behind", *lag as i64);
+    gauge(
+        registry,
+        "lag_max_events",
+        "Events that it may be behind: from nine tenths on new work is refused",
+        *lag_max as i64,
+    );
     gauge(registry, "unsaved_records", "Records changed since they were stored", *unsaved as i64);
     counter(registry, "chunks", "Chunks written", *chunks);
     counter(registry, "records", "Records written", *records);

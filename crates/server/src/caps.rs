@@ -11,6 +11,8 @@ pub const REQUEST_BYTES_MAX: usize = 256 * 1_024;
 pub const INLINE_BYTES_MAX: usize = 64 * 1_024;
 /// The line that holds a count or a length: sign, digits, end of line, with room to spare.
 pub const HEADER_BYTES_MAX: usize = 32;
+/// Requests of a connection that are parsed before the first of them is decided.
+pub const AHEAD_MAX: usize = 16;
 /// Arguments that a connection keeps room for while it is idle: 32 × 8 bytes.
 pub const ARGUMENTS_KEPT_MAX: usize = 32;
 

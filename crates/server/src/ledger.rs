@@ -5,7 +5,7 @@
 //! in a step may leave when that step is proven.
 
 use std::time::Duration;
-pub use sumun_engine::{Durations, ListBy, OpenPage, Skus, SkusOf};
+pub use sumun_engine::{Durations, Foreseen, ListBy, OpenPage, Skus, SkusOf};
 use sumun_wire::{Answer, Command, Refusal};
 
 /// A cycle's number. Steps are proven in order.
@@ -104,6 +104,8 @@ pub struct Store {
     pub saved: u64,
     /// Events that it is behind.
     pub lag: u64,
+    /// Events that it may be behind.
+    pub lag_max: u64,
     /// Records that changed since they were stored.
     pub unsaved: u64,
     /// Of this run.
@@ -142,6 +144,8 @@ pub trait Ledger {
     fn can_step(&self) -> bool;
     /// Ends what is due, within a budget.
     fn open_step(&mut self);
+    /// Commands that name these come soon.
+    fn foresee(&self, names: &[Foreseen<'_>]);
     fn handle(&mut self, command: &Command<'_>) -> Handled;
     /// Decides all, with nothing in between; `answers` is empty and gets one a command.
     fn exec(&mut self, commands: &[Command<'_>], answers: &mut Vec<Answer>) -> Executed;

@@ -22,7 +22,7 @@ use crate::info::Info;
 use crate::ledger::{Broken, Ledger, Proof, Readiness, Step};
 use crate::listen;
 use crate::metrics::Metrics;
-use crate::resp::Identity;
+use crate::resp::{Ahead, Identity};
 use crate::signals::{FineTimer, Signals};
 use crate::slab::{Clients, TOKENS_RESERVED};
 use mio::event::Event;
@@ -136,6 +136,7 @@ pub struct Reactor {
     /// Questions from beside the sockets.
     pub(crate) desk: Desk,
     pub(crate) spare_lists: Vec<Vec<Token>>,
+    pub(crate) ahead: Ahead,
     pub(crate) spare: Vec<Vec<u8>>,
     pub(crate) buffer: Vec<u8>,
     pub(crate) metrics: Metrics,
@@ -185,6 +186,7 @@ impl Reactor {
             waiting: VecDeque::new(),
             desk: Desk::default(),
             spare_lists: Vec::new(),
+            ahead: Ahead::default(),
             spare: Vec::new(),
             buffer: vec![0; caps::READ_BYTES_MAX],
             metrics: Metrics::default(),

@@ -4,8 +4,8 @@
 //! (`PING`, `LOADING`) rests on nothing, so it belongs to the last step that was proven.
 
 use crate::ledger::{
-    Broken, End, Executed, Figures, Handled, Ledger, ListBy, Listed, OpenPage, Proof, Readiness, Skus, SkusOf, Step,
-    Store,
+    Broken, End, Executed, Figures, Foreseen, Handled, Ledger, ListBy, Listed, OpenPage, Proof, Readiness, Skus,
+    SkusOf, Step, Store,
 };
 use std::fmt;
 use std::time::Duration;
@@ -97,6 +97,12 @@ impl Ledger for Shard {
         self.open = self.engine.can_step();
         if self.open {
             self.engine.open_step();
+        }
+    }
+
+    fn foresee(&self, names: &[Foreseen<'_>]) {
+        if self.open {
+            self.engine.shard().state().foresee(names);
         }
     }
 
@@ -212,6 +218,7 @@ impl Ledger for Shard {
             store: Store {
                 saved: kept.saved,
                 lag: self.engine.sequence().saturating_sub(kept.saved),
+                lag_max: self.engine.lag_max(),
                 unsaved: kept.unsaved as u64,
                 chunks: kept.chunks,
                 records: kept.records,

@@ -10,7 +10,7 @@ use crate::reactor::Reactor;
 use crate::resp::admin::{self, House};
 use crate::resp::session::{self, Allowance, Stage, Task};
 use crate::resp::transaction::{Piece, Transaction};
-use crate::resp::{Args, Parsed, Verb, command, reply};
+use crate::resp::{Ahead, Args, Verb, command, reply};
 use mio::Token;
 use std::cell::OnceCell;
 use std::io::{self, Read, Write};
@@ -122,33 +122,45 @@ impl Reactor {
 
     /// Decides the requests that `input` begins with; returns how many bytes are done with.
     fn decide<L: Ledger>(&mut self, client: &mut Client, input: &mut [u8], ledger: &mut L) -> (usize, Pause) {
+        let mut ahead = std::mem::take(&mut self.ahead);
+        if let Some(bytes) = client.waits.take() {
+            ahead.resume(&client.parser, bytes);
+        }
+        let (decided, pause) = self.decide_ahead(client, input, &mut ahead, ledger);
+        client.waits = ahead.put_back(&mut client.parser);
+        self.ahead = ahead;
+        (decided, pause)
+    }
+
+    fn decide_ahead<L: Ledger>(
+        &mut self,
+        client: &mut Client,
+        input: &mut [u8],
+        ahead: &mut Ahead,
+        ledger: &mut L,
+    ) -> (usize, Pause) {
         let mut at = 0;
         loop {
-            if ledger.is_full() {
+            let is_too_far_behind = self.is_too_far_behind(client);
+            if is_too_far_behind || ledger.is_full() {
+                self.metrics.reader_pauses += u64::from(is_too_far_behind);
                 return (at, Pause::Later);
             }
-            if self.is_too_far_behind(client) {
-                self.metrics.reader_pauses += 1;
-                return (at, Pause::Later);
+            if ahead.next().is_none() {
+                if let Err(error) = ahead.fill(&mut client.parser, &mut input[at..]) {
+                    self.metrics.protocol_errors += 1;
+                    client.session.writer(client.output.replies()).error(&format_args!("ERR {error}"));
+                    client.fate = Fate::Closing;
+                    return (input.len(), Pause::Over);
+                }
+                ledger.foresee(&ahead.names(&input[at..]));
             }
-            let bytes = match client.waits.take() {
-                Some(bytes) => bytes,
-                None => match client.parser.parse(&mut input[at..]) {
-                    Ok(Parsed::Partial) => return (at, Pause::Drained),
-                    Ok(Parsed::Request { bytes }) => bytes,
-                    Err(error) => {
-                        self.metrics.protocol_errors += 1;
-                        client.session.writer(client.output.replies()).error(&format_args!("ERR {error}"));
-                        client.fate = Fate::Closing;
-                        return (input.len(), Pause::Over);
-                    }
-                },
-            };
-            if !self.request(client, &input[at..], ledger) {
+            let Some(bytes) = ahead.next() else { return (at, Pause::Drained) };
+            if !self.request(client, ahead.args(&input[at..]), ledger) {
                 self.metrics.waits += 1;
-                client.waits = Some(bytes);
                 return (at, Pause::Later);
             }
+            ahead.pop();
             at += bytes;
             if client.fate != Fate::Lives {
                 return (input.len(), Pause::Over);
@@ -156,9 +168,8 @@ impl Reactor {
         }
     }
 
-    /// Whether the request that has just been parsed is done with.
-    fn request<L: Ledger>(&mut self, client: &mut Client, input: &[u8], ledger: &mut L) -> bool {
-        let args = client.parser.args(input);
+    /// Whether the request is done with.
+    fn request<L: Ledger>(&mut self, client: &mut Client, args: Args<'_>, ledger: &mut L) -> bool {
         if args.is_empty() {
             return true;
         }
@@ -181,16 +192,15 @@ impl Reactor {
                 client.fate = Fate::Dead;
                 true
             }
-            Task::Decide(verb) => self.command(client, verb, input, ledger),
+            Task::Decide(verb) => self.command(client, verb, args, ledger),
             Task::Exec => self.exec(client, ledger),
         };
         self.metrics.requests += u64::from(done);
         done
     }
 
-    fn command<L: Ledger>(&mut self, client: &mut Client, verb: Verb, input: &[u8], ledger: &mut L) -> bool {
+    fn command<L: Ledger>(&mut self, client: &mut Client, verb: Verb, args: Args<'_>, ledger: &mut L) -> bool {
         let fresh = OnceCell::new();
-        let args: Args<'_> = client.parser.args(input);
         let mut writer = client.session.writer(client.output.replies());
         let read = match command::read(verb, args) {
             Ok(read) => read,

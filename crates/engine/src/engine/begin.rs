@@ -57,7 +57,8 @@ impl Engine {
             let missing = std::mem::take(self.shard.missing());
             self.keeper.ask(missing);
             // Before readiness nobody waits for a step.
-            if written < PACE_ENDS || (self.is_ready() && self.pace.ends_are_over(&mut *self.env)) {
+            let is_over = self.is_ready() && self.pace.ends_are_over(self.shard.work().ends, &mut *self.env);
+            if written < PACE_ENDS || is_over {
                 return;
             }
         }
@@ -104,7 +105,7 @@ impl Engine {
     pub(super) fn ahead_of_store(&self) -> u64 {
         self.shard.state().sequence().saturating_sub(self.keeper.saved())
     }
-    pub(super) fn lag_max(&self) -> u64 {
+    pub fn lag_max(&self) -> u64 {
         self.lag.events_max(self.stats.events, self.stats.batch_bytes)
     }
 }

@@ -21,8 +21,8 @@ pub(crate) use clerk::{Ask, Desk, Done, Told, What, Write};
 pub(crate) use tables::Head;
 
 use crate::caps::{
-    EVICT_SLOTS, INSTALLS_PER_TEND, PIN_MS, READS_AHEAD_MAX, READS_MAX, STAGE_BYTES, STAGE_RECORDS, STORE_PAUSE_MS,
-    WRITES_MAX,
+    EVICT_SLOTS, INSTALLS_PER_TEND, PIN_MS, READS_AHEAD_MAX, READS_MAX, STAGE_BYTES, STAGE_RECORDS,
+    STORE_EVENTS_PER_S_MIN, STORE_PAUSE_MS, STORE_SPREAD, WRITES_MAX,
 };
 use crate::lists::Skus;
 use ages::Ages;
@@ -32,6 +32,7 @@ use filters::Filters;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use sumun_codec::{DecodeError, decode, decode_record};
+use sumun_core::caps::FORESEEN;
 use sumun_core::{Event, Filing, Key, Record, Stage, State};
 use sumun_log::{Crew, LogId};
 use sumun_store::{Chunk, Opener, StoreError};
@@ -131,6 +132,8 @@ pub(crate) struct Keeper {
     in_flight: usize,
     spare: Vec<Chunk>,
     next_at_ms: u64,
+    /// Full chunks go at a steady pace: not before this, unless nothing waits.
+    paced_until_ms: u64,
     asked: HashSet<Key>,
     pins: VecDeque<(u64, Key)>,
     tail: Tail,
@@ -161,6 +164,7 @@ impl Keeper {
             in_flight: 0,
             spare: Vec::new(),
             next_at_ms: 0,
+            paced_until_ms: 0,
             asked: HashSet::new(),
             pins: VecDeque::new(),
             tail: Tail::default(),
@@ -355,7 +359,7 @@ impl Keeper {
     /// When `tend` has something to do that nothing will wake the loop for.
     pub(crate) fn next_at_ms(&self, state: &State) -> Option<u64> {
         let is_due = self.staging.is_some() || state.saved_through() < self.ages.aged();
-        let staging = (is_due && !self.is_busy()).then_some(self.next_at_ms);
+        let staging = (is_due && !self.is_busy()).then(|| self.stages_at_ms());
         let due = self.ages.next_at_ms(state.sequence(), self.by.after_ms);
         let may = self.by.pressure < Pressure::High && self.asked.len() < READS_AHEAD_MAX;
         let ahead = self.ahead.next_at_ms().filter(|_| may);
@@ -373,8 +377,13 @@ impl Keeper {
         self.in_flight + self.sealed.len() >= WRITES_MAX
     }
 
+    fn stages_at_ms(&self) -> u64 {
+        let paced = if self.by.after_ms == 0 { 0 } else { self.paced_until_ms };
+        self.next_at_ms.max(paced)
+    }
+
     fn stage(&mut self, state: &mut State, now: u64) {
-        let waits = now < self.next_at_ms || state.saved_through() >= self.ages.aged();
+        let waits = now < self.stages_at_ms() || state.saved_through() >= self.ages.aged();
         if self.staging.is_none() && (self.is_busy() || waits) {
             return;
         }
@@ -383,7 +392,10 @@ impl Keeper {
             Staging { chunk: self.spare.pop().unwrap_or_default(), generation, ..Staging::default() }
         });
         let mut whole = false;
-        for _ in 0..STAGE_RECORDS {
+        for staged in 0..STAGE_RECORDS {
+            if staged as usize % FORESEEN == 0 {
+                state.foresee_stage();
+            }
             if staging.chunk.bytes() >= STAGE_BYTES || state.saved_through() >= self.ages.aged() {
                 whole = true;
                 break;
@@ -428,7 +440,9 @@ impl Keeper {
     fn seal(&mut self, mut staging: Staging, state: &State, now: u64) {
         let newest = state.sequence();
         self.fills |= !staging.of_generation.is_empty();
-        self.head.saved = self.saved_with(state).max(self.head.saved);
+        let saved = self.saved_with(state).max(self.head.saved);
+        let (moved, ahead) = (saved - self.head.saved, newest - self.head.saved);
+        self.head.saved = saved;
         self.head.newest = newest;
         self.head.chunk += 1;
         self.head.time = state.time();
@@ -439,7 +453,14 @@ impl Keeper {
         let write = Write { chunk: staging.chunk, saved: self.head.saved };
         self.sealed.push_back(Sealed { write, newest });
         self.next_at_ms = if is_full { now } else { now + STORE_PAUSE_MS };
+        self.paced_until_ms = now + if is_full { pause_ms(moved, ahead, self.by.after_ms) } else { 0 };
     }
+}
+
+/// How long after a full chunk the next one waits, when so many events of those ahead of the store went with it.
+fn pause_ms(moved: u64, ahead: u64, after_ms: u64) -> u64 {
+    let even = moved.saturating_mul(after_ms * STORE_SPREAD) / ahead.max(1);
+    even.min(moved.saturating_mul(1_000) / STORE_EVENTS_PER_S_MIN)
 }
 
 impl Tail {
@@ -461,5 +482,17 @@ impl Tail {
             }
         }
         events
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pause_ms;
+
+    #[test]
+    fn what_is_ahead_of_the_store_goes_evenly_and_never_slower_than_it_may() {
+        assert_eq!(pause_ms(10_000, 400_000, 500), 100, "in forty chunks, in four seconds");
+        assert_eq!(pause_ms(10_000, 20_000, 500), 200, "the least rate");
+        assert_eq!((pause_ms(10_000, 400_000, 0), pause_ms(0, 0, 500)), (0, 0), "nothing waits");
     }
 }

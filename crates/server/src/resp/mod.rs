@@ -3,6 +3,7 @@
 //! Never here: I/O, clocks, decisions about items or reservations.
 
 pub mod admin;
+pub mod ahead;
 pub mod command;
 pub mod json;
 pub mod parse;
@@ -12,6 +13,7 @@ pub mod table;
 pub mod transaction;
 pub mod write;
 
+pub use ahead::Ahead;
 pub use command::{Read, Refused};
 pub use parse::{Args, Parsed, Parser, ProtocolError, Span};
 pub use session::{Identity, Session};

@@ -150,7 +150,24 @@ impl Parser {
 
     /// The arguments of the request that `parse` has just read from `input`.
     pub fn args<'a>(&'a self, input: &'a [u8]) -> Args<'a> {
-        Args::new(input, &self.spans)
+        Args::new(input, self.spans())
+    }
+
+    /// Of the request that `parse` has just read.
+    pub fn spans(&self) -> &[Span] {
+        &self.spans
+    }
+
+    /// As if `parse` had just read the request with these.
+    pub fn put_back(&mut self, spans: &[Span]) {
+        self.restart();
+        self.spans.clear();
+        self.spans.extend_from_slice(spans);
+    }
+
+    /// Forgets what it has begun: the same bytes are read again.
+    pub const fn restart(&mut self) {
+        self.phase = Phase::Start;
     }
 
     /// Whether a request has begun whose rest is still to come.

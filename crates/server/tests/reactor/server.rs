@@ -14,7 +14,8 @@ use sumun_engine::{Engine, Opened, Shelves};
 use sumun_log::faulty::FaultyDisk;
 use sumun_log::{FileLog, LogId, Setup};
 use sumun_server::ledger::{
-    Broken, Executed, Figures, Handled, Ledger, ListBy, Listed, OpenPage, Proof, Readiness, Skus, SkusOf, Step,
+    Broken, Executed, Figures, Foreseen, Handled, Ledger, ListBy, Listed, OpenPage, Proof, Readiness, Skus, SkusOf,
+    Step,
 };
 use sumun_server::{Ended, Handover, Options, Reactor, Shard, Stop};
 use sumun_store::{StoreError, Twin};
@@ -255,6 +256,9 @@ impl Ledger for Late {
     }
     fn open_step(&mut self) {
         self.shard.open_step();
+    }
+    fn foresee(&self, names: &[Foreseen<'_>]) {
+        self.shard.foresee(names);
     }
     fn handle(&mut self, command: &Command<'_>) -> Handled {
         self.shard.handle(command)
