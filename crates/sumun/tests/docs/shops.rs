@@ -18,7 +18,8 @@ use std::time::Duration;
 /// What one line may take: some of these programs start slowly, and all of them are patient.
 const LINE_MS_MAX: u64 = 40_000;
 const DOWN_MS: u64 = 300;
-/// So little that a few thousand open reservations are too many.
+/// So little that a few thousand open reservations are too many. What ends goes to the store soon, so that it leaves
+/// memory soon.
 const MEMORY: &str = "1MiB";
 
 /// A server that comes back where it was.
@@ -38,7 +39,18 @@ impl Server {
     }
     fn launch(directory: &Path, resp: SocketAddr, http: SocketAddr) -> Child {
         let mut child = Command::new(BINARY)
-            .args(["serve", "--memory", MEMORY, "--resp", &resp.to_string(), "--http", &http.to_string(), "--data"])
+            .args([
+                "serve",
+                "--memory",
+                MEMORY,
+                "--store-delay",
+                "20ms",
+                "--resp",
+                &resp.to_string(),
+                "--http",
+                &http.to_string(),
+                "--data",
+            ])
             .arg(directory.join("data"))
             .env_clear()
             .stdin(Stdio::null())
