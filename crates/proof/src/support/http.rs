@@ -218,7 +218,7 @@ impl Stream {
     }
 
     /// The next event; `None` at the stream's end. Comments are passed over.
-    pub fn next(&mut self) -> io::Result<Option<Sent>> {
+    pub fn read(&mut self) -> io::Result<Option<Sent>> {
         loop {
             while let Some(block) = self.block() {
                 if let Some(sent) = read_event(&block)? {
