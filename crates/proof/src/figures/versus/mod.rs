@@ -5,6 +5,7 @@
 //! here: the peers' own parts, and how their commands are said.
 
 mod caps;
+pub(super) mod followers;
 mod generate;
 mod memory;
 mod peers;

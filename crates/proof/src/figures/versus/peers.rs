@@ -19,6 +19,8 @@ pub(super) struct Running {
     pub(super) address: SocketAddr,
     /// Where it is asked what it says of itself; the echo says nothing.
     resp: Option<SocketAddr>,
+    /// Of Sumun alone.
+    pub(super) http: Option<SocketAddr>,
     pub(super) pid: u32,
     _process: Process,
     /// All that it wrote goes with it: dropped after the process.
@@ -55,7 +57,9 @@ impl Running {
                 let server = Server::start(&setup)?;
                 let address = if peer == Peer::Web { server.http } else { server.resp };
                 let (resp, pid) = (Some(server.resp), server.pid());
-                Ok(Running { peer, address, resp, pid, _process: Process::Sumun { _server: server }, scratch })
+                let http = Some(server.http);
+                let process = Process::Sumun { _server: server };
+                Ok(Running { peer, address, resp, http, pid, _process: process, scratch })
             }
             Peer::Echo => echo(scratch),
             Peer::Never => redis(peer, scratch, "no", &environment),
@@ -131,7 +135,7 @@ fn redis(peer: Peer, scratch: Scratch, appendonly: &str, environment: &[(String,
             (pong.text() == Some("PONG")).then_some(true)
         });
         if answered == Some(true) {
-            return Ok(Running { peer, address, resp: Some(address), pid, _process: process, scratch });
+            return Ok(Running { peer, address, resp: Some(address), http: None, pid, _process: process, scratch });
         }
         last = std::fs::read_to_string(scratch.path().join("redis.log")).unwrap_or_default();
     }
@@ -152,7 +156,7 @@ fn echo(scratch: Scratch) -> Result<Running, String> {
     let (pid, process) = (child.id(), Process::Other(child));
     let listens = || fs::read_to_string(&out).ok()?.strip_prefix("http=")?.strip_suffix('\n')?.parse().ok();
     let address = clock::eventually(START_MS, listens).ok_or("the echo does not say where it listens")?;
-    Ok(Running { peer: Peer::Echo, address, resp: None, pid, _process: process, scratch })
+    Ok(Running { peer: Peer::Echo, address, resp: None, http: None, pid, _process: process, scratch })
 }
 
 /// Built as a release once a process, from a workspace of its own.
