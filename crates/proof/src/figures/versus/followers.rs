@@ -80,6 +80,11 @@ fn said(lane: &Lane) -> String {
     )
 }
 
+/// In seconds. It tells what followers cost on a busy machine too.
+fn cpu_a_command(lane: &Lane) -> f64 {
+    lane.more["cpu_s"] / lane.done.max(1) as f64
+}
+
 fn say(report: &mut Report, pairs: &[Vec<Lane>]) {
     let ratio =
         |pick: fn(&Lane) -> f64| spread(pairs.iter().filter_map(|pair| Some(pick(pair.get(1)?) / pick(pair.first()?))));
@@ -91,6 +96,7 @@ fn say(report: &mut Report, pairs: &[Vec<Lane>]) {
         ("p99 without followers", of(0, |lane| lane.p99_us), "µs"),
         ("p99 with 1,000 followers", of(1, |lane| lane.p99_us), "µs"),
         ("p99, of that without", ratio(|lane| lane.p99_us), "×"),
+        ("the server's CPU a command, of that without", ratio(cpu_a_command), "×"),
     ] {
         if let Some(found) = found {
             let (min, median, max) = (found.min, found.median, found.max);
@@ -131,7 +137,8 @@ fn lane(followers: usize, scale: f64) -> Result<Lane, String> {
         ending: 20,
     };
     let over = AtomicBool::new(false);
-    let before = Ticks::now()?;
+    let worked = || Process(server.pid).worked_ms().map_err(|error| error.to_string());
+    let (before, worked_before) = (Ticks::now()?, worked()?);
     let (found, written) = std::thread::scope(|scope| {
         let writer = scope.spawn(|| write(&server, &over));
         let reader = scope.spawn(|| crowd.read(&over));
@@ -143,9 +150,9 @@ fn lane(followers: usize, scale: f64) -> Result<Lane, String> {
         (found, read.and(written))
     });
     let others = Ticks::now()?.others_since(before);
+    let cpu_s = (worked()? - worked_before) as f64 / 1_000.0;
     let (mut lane, written) = (found?, written?);
     let given = crowd.rest(written)?;
-    let cpu_s = Process(server.pid).worked_ms().map_err(|error| error.to_string())? as f64 / 1_000.0;
     lane.name = if followers > 0 { "with" } else { "without" }.to_owned();
     lane.others = others;
     lane.more.insert("given".to_owned(), given as f64);
