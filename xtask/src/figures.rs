@@ -65,6 +65,8 @@ enum Which {
     Storm,
     /// What an open reservation takes in memory
     Open,
+    /// What 1,000 followers of one subject each cost the hot path
+    Followers,
     /// Sumun beside Redis, as docs/performance.md has it
     Versus,
 }
@@ -80,6 +82,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Which::Disk => What::Disk,
         Which::Storm => What::Storm,
         Which::Open => What::Open,
+        Which::Followers => What::Followers,
         Which::Versus => return beside_peers(arguments),
     };
     let options = Options {

@@ -5,10 +5,12 @@ mod crash;
 mod figures;
 mod fuzz;
 mod linear;
+mod mirror;
 mod mutants;
 mod power;
 mod sim;
 mod tidy;
+mod ways;
 
 use clap::{Parser, Subcommand};
 
@@ -31,6 +33,10 @@ enum Task {
     Power(power::Arguments),
     /// Record histories of concurrent clients, a kill in each, and judge whether they are linearizable
     Linear(linear::Arguments),
+    /// Send random histories by RESP2, RESP3 and HTTP at once, and judge them by one model
+    Ways(ways::Arguments),
+    /// Follow the events of a server under load into a mirror, kill both again and again, and compare
+    Mirror(mirror::Arguments),
     /// Fuzz what reads bytes from outside, guided by coverage
     Fuzz(fuzz::Arguments),
     /// Measure on the released server what the store promises: memory, restart, storms, disk
@@ -48,6 +54,8 @@ fn main() -> anyhow::Result<()> {
         Task::Bounds(arguments) => bounds::run(&arguments),
         Task::Power(arguments) => power::run(&arguments),
         Task::Linear(arguments) => linear::run(&arguments),
+        Task::Ways(arguments) => ways::run(&arguments),
+        Task::Mirror(arguments) => mirror::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Figures(arguments) => figures::run(&arguments),
         Task::Tidy => tidy::run(),

@@ -8,5 +8,7 @@ pub mod crowd;
 pub mod figures;
 pub mod linear;
 pub mod load;
+pub mod mirror;
 pub mod power;
 pub mod support;
+pub mod ways;

@@ -16,7 +16,7 @@ pub(crate) enum Value {
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a reply that a Sumun server gives: {0}")]
-pub(crate) struct Malformed(&'static str);
+pub(crate) struct Malformed(pub(crate) &'static str);
 
 /// Appends one command.
 pub(crate) fn command<A: AsRef<[u8]>>(out: &mut Vec<u8>, args: &[A]) {

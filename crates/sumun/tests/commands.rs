@@ -53,23 +53,26 @@ impl Drop for Scratch {
 struct Server {
     child: Child,
     address: String,
+    http: String,
     scratch: Scratch,
 }
 
 impl Server {
     fn start() -> Server {
         let scratch = Scratch::new();
-        let mut serve = command(&["serve", "--data", "data", "--resp", "127.0.0.1:0", "--http", "-"], &scratch.0);
+        let addresses = ["--resp", "127.0.0.1:0", "--http", "127.0.0.1:0"];
+        let mut serve = command(&[&["serve", "--data", "data"][..], &addresses].concat(), &scratch.0);
         let mut child = serve.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the binary runs");
         let mut line = String::new();
         let out = child.stdout.as_mut().expect("it is piped");
         BufReader::new(out).read_line(&mut line).expect("a ready line");
         let words: Vec<&str> = line.trim_end().split(' ').collect();
-        let ["sumun", "ready", resp, "http=-", pid, "shard=0", log] = words[..] else { panic!("{line:?}") };
+        let ["sumun", "ready", resp, http, pid, "shard=0", log] = words[..] else { panic!("{line:?}") };
         assert_eq!(pid, format!("pid={}", child.id()));
         assert_eq!(log.len(), "log=".len() + 32);
         let address = resp.strip_prefix("resp=").expect("an address").to_owned();
-        Server { child, address, scratch }
+        let http = http.strip_prefix("http=").expect("an address").to_owned();
+        Server { child, address, http, scratch }
     }
 
     /// Runs a client command against it.
@@ -244,6 +247,14 @@ fn bench_measures_every_scenario_and_reports_it_as_json() {
         assert!((3_000..3_040).contains(&answers), "{report}");
         assert!(report["latency_us"]["p50"].as_f64() <= report["latency_us"]["p999"].as_f64(), "{report}");
         assert_eq!(report["unanswered"], 0, "{report}");
+    }
+    for scenario in ["hot", "full-life", "holders", "random-ids"] {
+        let line = format!("bench {scenario} --peer http -n 500 --warm-up 0s -c 8 -p 2 --items 7 --json");
+        let words: Vec<&str> = line.split(' ').chain(["--server", &server.http]).collect();
+        let (out, _) = check(&words, &server.scratch.0, 0);
+        let report: serde_json::Value = serde_json::from_str(&out).expect("a report is JSON");
+        assert!(report["answers"].as_u64().is_some_and(|answers| (500..520).contains(&answers)), "{report}");
+        assert_eq!((&report["unanswered"], &report["errors"]), (&0.into(), &serde_json::json!({})), "{report}");
     }
     // Units that are too few where none should be refused: the answer is no.
     let (out, _) = server.ask("bench hot -n 100 --warm-up 0s -c 4 --units 10 --json", 1);

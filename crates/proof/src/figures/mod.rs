@@ -38,6 +38,7 @@ pub enum What {
     Disk,
     Storm,
     Open,
+    Followers,
 }
 
 impl What {
@@ -49,6 +50,7 @@ impl What {
             What::Disk => "disk",
             What::Storm => "storm",
             What::Open => "open",
+            What::Followers => "followers",
         }
     }
 }
@@ -83,6 +85,7 @@ pub fn run(what: What, options: &Options) -> Result<Report, String> {
         What::Disk => disk::run(options),
         What::Storm => storm::run(options),
         What::Open => open::run(options),
+        What::Followers => versus::followers::run(options),
     }?;
     let path = report_path(what);
     report.write(&path).map_err(|error| format!("{}: {error}", path.display()))?;

@@ -47,6 +47,14 @@ impl Draft<'_> {
         }
     }
 
+    /// The answer of a movement: RESP gives the first answer's figure, HTTP the item as it is.
+    pub(super) fn moved(&self, sku: usize, said: &Said, available: i64, replayed: bool) -> bool {
+        match said {
+            Said::Fields(fields) => same(&fields.replayed, &replayed) && self.read_item(sku, said),
+            Said::Nothing | Said::Integer(_) | Said::Error(_) | Said::Null => number(said, available),
+        }
+    }
+
     pub(super) fn read_reservation(&mut self, id: usize, said: &Said, window: Window) -> bool {
         match (said, self.known(id)) {
             (Said::Nothing, _) | (Said::Null, None) => true,
@@ -74,8 +82,11 @@ impl Draft<'_> {
             Said::Nothing => true,
             Said::Fields(fields) => {
                 let tombstone = self.known(id).is_some_and(|known| known.tombstone);
+                // HTTP answers with the whole record.
+                let is_record = fields.lines.is_some();
                 same(&fields.replayed, &replayed)
                     && same(&fields.tombstone, &tombstone)
+                    && (!is_record || self.read_reservation(id, said, window))
                     && self.shows(id, fields, window)
             }
             Said::Error(_) | Said::Integer(_) | Said::Null => false,

@@ -15,6 +15,7 @@ mod answers;
 mod future;
 pub mod history;
 mod judge;
+mod line;
 mod model;
 mod names;
 mod order;

@@ -315,7 +315,10 @@ impl Draft<'_> {
     fn receive(&mut self, sku: usize, quantity: u32, movement: usize, said: &Said) -> bool {
         let at = self.ledger.skus + self.ledger.reservations + movement;
         match self.cell(at) {
-            Cell::Movement(Some((same, first))) if *same == quantity => return number(said, *first),
+            Cell::Movement(Some((same, first))) if *same == quantity => {
+                let first = *first;
+                return self.moved(sku, said, first, true);
+            }
             Cell::Movement(Some(_)) => return refused(said, "CONFLICT", ""),
             Cell::Movement(None) | Cell::Item(_) | Cell::Reservation(_) => {}
         }
@@ -325,7 +328,7 @@ impl Draft<'_> {
         item.received += quantity;
         let available = item.available();
         *self.cell_mut(at) = Cell::Movement(Some((quantity, available)));
-        number(said, available)
+        self.moved(sku, said, available, false)
     }
 
     fn reserve(&mut self, ask: &Ask, said: &Said, window: Window) -> bool {

@@ -1,12 +1,11 @@
-//! A history as it happens: clients against the real binary, each on a connection of its own, a kill -9 in their midst,
-//! a restart on the same data, and at the end a look at everything.
+//! A history as it happens: clients against the real binary, each on a connection of its own (RESP2, RESP3 and HTTP in
+//! turn), a kill -9 in their midst, a restart on the same data, and at the end a look at everything.
 
 use super::history::{History, Operation};
+use super::line::{Address, Line};
 use super::plan;
-use crate::support::resp::encoded;
-use crate::support::{Connection, Scratch, Server, Setup, Value, clock};
+use crate::support::{Scratch, Server, Setup, Value, clock};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
@@ -42,15 +41,15 @@ pub struct Recorded {
 
 /// Where the server is, and how often it was started.
 struct Place {
-    now: Mutex<(u32, Option<SocketAddr>)>,
+    now: Mutex<(u32, Option<Address>)>,
     moved: Condvar,
 }
 
 impl Place {
     /// Where it is once it was started more often than `before`.
-    fn after(&self, before: u32) -> Result<(u32, SocketAddr), String> {
+    fn after(&self, before: u32) -> Result<(u32, Address), String> {
         let now = self.now.lock().map_err(|_| "another client has failed")?;
-        let waiting = |(starts, address): &mut (u32, Option<SocketAddr>)| *starts <= before || address.is_none();
+        let waiting = |(starts, address): &mut (u32, Option<Address>)| *starts <= before || address.is_none();
         let (now, _) =
             self.moved.wait_timeout_while(now, PATIENCE, waiting).map_err(|_| "another client has failed")?;
         match *now {
@@ -59,7 +58,7 @@ impl Place {
         }
     }
 
-    fn set(&self, starts: u32, address: Option<SocketAddr>) {
+    fn set(&self, starts: u32, address: Option<Address>) {
         if let Ok(mut now) = self.now.lock() {
             *now = (starts, address);
         }
@@ -91,7 +90,7 @@ pub fn record(recipe: &Recipe) -> Result<Recorded, String> {
     let clock = Clock::new();
     let mut server = Server::start(&setup)?;
     let mut operations = alone(&server, clock, "begin", &plan::stock())?;
-    let place = Place { now: Mutex::new((1, Some(server.resp))), moved: Condvar::new() };
+    let place = Place { now: Mutex::new((1, Some(address(&server)))), moved: Condvar::new() };
     let done = AtomicU64::new(0);
     let total = recipe.clients * recipe.operations;
     let kill_at = total * (35 + Random::new(recipe.seed).below(30)) / 100;
@@ -118,6 +117,10 @@ pub fn record(recipe: &Recipe) -> Result<Recorded, String> {
     Ok(counted(History { operations }))
 }
 
+fn address(server: &Server) -> Address {
+    Address { resp: server.resp, http: server.http }
+}
+
 /// Kills the server when it is time to and starts it again.
 fn kill(server: &mut Server, setup: &Setup, place: &Place, time: impl Fn() -> bool) -> Result<(), String> {
     while !time() {
@@ -128,7 +131,7 @@ fn kill(server: &mut Server, setup: &Setup, place: &Place, time: impl Fn() -> bo
     match again {
         Ok(again) => {
             *server = again;
-            place.set(2, Some(server.resp));
+            place.set(2, Some(address(server)));
             Ok(())
         }
         Err(error) => Err(error),
@@ -155,7 +158,7 @@ fn counted(history: History) -> Recorded {
 
 /// Pipelines with nobody else there.
 fn alone(server: &Server, clock: Clock, name: &str, pipelines: &[Vec<String>]) -> Result<Vec<Operation>, String> {
-    let mut connection = server.connect().map_err(|error| error.to_string())?;
+    let mut connection = Line::open(address(server), 0).map_err(|error| error.to_string())?;
     let mut operations = Vec::new();
     for commands in pipelines {
         let lost = pipelined(&mut connection, clock, name, commands, &mut operations);
@@ -166,7 +169,7 @@ fn alone(server: &Server, clock: Clock, name: &str, pipelines: &[Vec<String>]) -
 
 /// Sends all, then reads an answer each. After an error the answers that are missing are lost.
 fn pipelined(
-    connection: &mut Connection,
+    connection: &mut Line,
     clock: Clock,
     name: &str,
     commands: &[String],
@@ -180,10 +183,9 @@ fn pipelined(
         sent_us,
         answered: None,
     }));
-    let bytes: Vec<u8> = commands.iter().flat_map(|command| encoded(command)).collect();
-    connection.send(&bytes)?;
+    connection.send(commands)?;
     for operation in &mut operations[first..] {
-        let value = connection.read()?;
+        let value = connection.read(&operation.command)?;
         operation.answered = Some((clock.now_us(), value));
     }
     Ok(())
@@ -207,13 +209,14 @@ impl<'a> Client<'a> {
     fn run(mut self) -> Result<Vec<Operation>, String> {
         let mut operations: Vec<Operation> = Vec::new();
         let (mut starts, address) = self.place.after(0)?;
-        let mut connection = Connection::open(address).ok();
+        let mut connection = Line::open(address, self.number).ok();
         while (operations.len() as u64) < self.recipe.operations {
             let Some(open) = &mut connection else {
                 // Nothing else takes a connection from a client.
                 let (again, address) = self.place.after(starts)?;
                 starts = again;
-                connection = Some(Connection::open(address).map_err(|error| format!("no connection: {error}"))?);
+                let again = Line::open(address, self.number);
+                connection = Some(again.map_err(|error| format!("no connection: {error}"))?);
                 continue;
             };
             let done = operations.len() as u64;

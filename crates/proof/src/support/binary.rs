@@ -1,4 +1,4 @@
-//! Where the server's binary is: beside whoever asks, built from the sources as they are now.
+//! Where the server's binary is, and the mirror's: beside whoever asks, built from the sources as they are now.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,27 +27,36 @@ pub fn folder() -> PathBuf {
 /// When it cannot be built: a proof without its server has failed.
 pub fn sumun() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT
-        .get_or_init(|| {
-            let path = folder().join("sumun");
-            if !is_fresh(&path) {
-                build();
-            }
-            assert!(path.is_file(), "cargo built sumun, and it is not at {}", path.display());
-            path
-        })
-        .clone()
+    BUILT.get_or_init(|| fresh("sumun", "sumun", "crates/sumun/src/main.rs")).clone()
+}
+
+/// The path of `sumun-mirror`, as [`sumun`].
+///
+/// # Panics
+/// When it cannot be built.
+pub fn mirror() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| fresh("sumun-proof", "sumun-mirror", "crates/proof/src/bin/mirror.rs")).clone()
+}
+
+fn fresh(package: &str, name: &str, main: &str) -> PathBuf {
+    let path = folder().join(name);
+    if !is_fresh(&path, main) {
+        build(package, name);
+    }
+    assert!(path.is_file(), "cargo built {name}, and it is not at {}", path.display());
+    path
 }
 
 /// Whether it was built from this tree, and no file that the build names as a source is newer.
-fn is_fresh(binary: &Path) -> bool {
+fn is_fresh(binary: &Path, main: &str) -> bool {
     let changed = |path: &Path| fs::metadata(path).and_then(|seen| seen.modified()).ok();
     let (Some(built), Ok(sources)) = (changed(binary), fs::read_to_string(binary.with_extension("d"))) else {
         return false;
     };
     let Some((_, sources)) = sources.split_once(": ") else { return false };
     // Two trees may share a target directory.
-    let main = workspace().join("crates/sumun/src/main.rs");
+    let main = workspace().join(main);
     if !sources.split_whitespace().any(|source| Path::new(source) == main) {
         return false;
     }
@@ -55,15 +64,15 @@ fn is_fresh(binary: &Path) -> bool {
     sources.split_whitespace().all(older)
 }
 
-fn build() {
+fn build(package: &str, binary: &str) {
     let folder = folder();
     let name = folder.file_name().and_then(|name| name.to_str()).expect("a profile's folder has a name");
     let profile = if name == "debug" { "dev" } else { name };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let done = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "sumun", "--bin", "sumun", "--profile", profile, "--target-dir"])
+        .args(["build", "--quiet", "--package", package, "--bin", binary, "--profile", profile, "--target-dir"])
         .arg(folder.parent().expect("a profile's folder lies in a target directory"))
         .current_dir(workspace())
         .status();
-    assert!(done.as_ref().is_ok_and(|done| done.success()), "sumun cannot be built for its proofs: {done:?}");
+    assert!(done.as_ref().is_ok_and(|done| done.success()), "{binary} cannot be built for its proofs: {done:?}");
 }

@@ -1,7 +1,7 @@
 //! The real server as a child process: started, killed, started again on the same data. Its stderr is kept in a file
 //! beside the data. Dropping it kills it, by its pid.
 
-use super::{Connection, binary, clock};
+use super::{Connection, Web, binary, clock};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{self, BufRead, BufReader};
@@ -35,6 +35,7 @@ pub struct Server {
     child: Child,
     setup: Setup,
     pub resp: SocketAddr,
+    pub http: SocketAddr,
 }
 
 impl Server {
@@ -46,9 +47,13 @@ impl Server {
             let status = child.wait();
             return Err(format!("the server did not say that it is ready ({status:?}): {}", words(&setup.data)));
         };
-        let resp = ready.split_whitespace().find_map(|word| word.strip_prefix("resp=")?.parse().ok());
-        let resp = resp.ok_or_else(|| format!("no `resp=` address in the ready line {ready:?}"))?;
-        Ok(Server { child, setup: setup.clone(), resp })
+        let address = |name: &str| ready.split_whitespace().find_map(|word| word.strip_prefix(name)?.parse().ok());
+        let (Some(resp), Some(http)) = (address("resp="), address("http=")) else {
+            let _already_gone = child.kill();
+            let _status = child.wait();
+            return Err(format!("no `resp=` or `http=` address in the ready line {ready:?}"));
+        };
+        Ok(Server { child, setup: setup.clone(), resp, http })
     }
 
     /// Starts it and waits for nothing. Whoever calls kills it.
@@ -79,6 +84,10 @@ impl Server {
 
     pub fn connect(&self) -> io::Result<Connection> {
         Connection::open(self.resp)
+    }
+
+    pub fn web(&self) -> io::Result<Web> {
+        Web::open(self.http)
     }
 
     /// SIGKILL, as an operator's last resort or the kernel's: nothing is said to the server.

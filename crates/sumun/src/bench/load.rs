@@ -5,7 +5,6 @@ use super::peer::{Peer, PeerKind, Verdict};
 use super::report::{Live, Report};
 use super::workload::{Scenario, Workload};
 use crate::caps::{DRAIN_NS, EVENTS_MAX, IN_FLIGHT_MAX};
-use crate::client::Client;
 use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::load::{Handler, Latency, Line, Percentiles, Pool, Schedule, Throughput};
@@ -54,10 +53,9 @@ pub(crate) enum Refused {
 
 /// Prepares the items, drives the load, and says what came of it.
 pub(crate) fn run(plan: &Plan, live: &mut Live) -> Result<Report, Failure> {
-    let mut client = Client::connect(plan.server)?;
-    let peer = Peer::prepare(plan.peer, &mut client, &plan.workload)?;
+    let peer = Peer::prepare(plan.peer, plan.server, &plan.workload)?;
     let clock = Clock::start();
-    let mut pool = Pool::new(plan.connections, clock)?;
+    let mut pool = Pool::new(plan.connections, clock, peer.scan())?;
     let mut events = Events::with_capacity(EVENTS_MAX);
     let mut load = Load::new(plan, peer);
     connect(&mut pool, &mut events, plan, &mut load)?;
@@ -304,12 +302,6 @@ impl<'a> Load<'a> {
     }
 }
 
-/// In how many nanoseconds a refusal for the moment says to ask again.
-fn retry_after_ns(reply: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(reply.strip_prefix(b"-OVERLOADED retry after ")?).ok()?;
-    text.split(' ').next()?.parse::<u64>().ok()?.checked_mul(1_000_000)
-}
-
 impl Handler for Load<'_> {
     fn opened(&mut self, line: &mut Line<'_>, now: u64) {
         let Pace::Closed { pipeline } = self.pace else { return };
@@ -327,7 +319,7 @@ impl Handler for Load<'_> {
         if let Verdict::Refused(_) = verdict {
             self.second.refusals += 1;
             if self.refused == Refused::AskAgain
-                && let Some(after) = retry_after_ns(reply)
+                && let Some(after) = self.peer.retry_after_ns(reply)
             {
                 self.asked_again += 1;
                 self.again.push(Reverse((now + after, tag, meant)));
@@ -349,17 +341,5 @@ impl Handler for Load<'_> {
     fn lost(&mut self, _tag: u64, meant: u64, _now: u64) {
         self.in_flight -= 1;
         self.lost += u64::from(meant >= self.measure_from);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::retry_after_ns;
-
-    #[test]
-    fn a_refusal_for_the_moment_says_when_to_ask_again() {
-        assert_eq!(retry_after_ns(b"-OVERLOADED retry after 40 ms\r\n"), Some(40_000_000));
-        assert_eq!(retry_after_ns(b"-INSUFFICIENT a wanted 1 available 0\r\n"), None);
-        assert_eq!(retry_after_ns(b":1\r\n"), None);
     }
 }

@@ -1,9 +1,10 @@
 //! `bench`: how fast a server answers, under a load that says what it did.
-//! Peers (Sumun, Redis with a Lua script) differ in requests and replies alone: the rest is one code for both.
+//! Peers (Sumun by RESP and by HTTP, Redis with a Lua script) differ in requests and replies alone: the rest is one code for both.
 
 mod load;
 mod peer;
 mod report;
+mod web;
 mod workload;
 mod zipf;
 

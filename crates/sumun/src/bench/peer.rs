@@ -1,16 +1,21 @@
 //! What is said to the server that is measured, and what its replies mean.
 
+use super::web::Web;
 use super::workload::{LIMIT, Scenario, Workload};
 use crate::caps::PREPARE_PIPELINE;
 use crate::client::Client;
 use crate::clock;
 use crate::failure::Failure;
+use crate::load::Scan;
 use crate::resp::{self, Value};
 use clap::ValueEnum;
+use std::net::SocketAddr;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PeerKind {
     Sumun,
+    /// Sumun over HTTP: --server is its HTTP address
+    Http,
     /// Redis with the usual Lua script: check the stock, take it, keep the reservation under a key that expires
     Redis,
 }
@@ -19,6 +24,7 @@ impl PeerKind {
     pub(crate) const fn word(self) -> &'static str {
         match self {
             PeerKind::Sumun => "sumun",
+            PeerKind::Http => "http",
             PeerKind::Redis => "redis",
         }
     }
@@ -36,6 +42,7 @@ return 1";
 #[derive(Clone, Debug)]
 pub(super) enum Peer {
     Sumun,
+    Http(Web),
     Redis { reserve: String, capture: String },
 }
 
@@ -48,9 +55,13 @@ pub(super) enum Verdict<'a> {
 
 impl Peer {
     /// Makes the peer ready: scripts, items and their units.
-    pub(super) fn prepare(kind: PeerKind, client: &mut Client, workload: &Workload) -> Result<Peer, Failure> {
+    pub(super) fn prepare(kind: PeerKind, server: SocketAddr, workload: &Workload) -> Result<Peer, Failure> {
+        if kind == PeerKind::Http {
+            return Web::prepare(server, workload).map(Peer::Http);
+        }
+        let client = &mut Client::connect(server)?;
         let peer = match kind {
-            PeerKind::Sumun => Peer::Sumun,
+            PeerKind::Sumun | PeerKind::Http => Peer::Sumun,
             PeerKind::Redis if matches!(workload.scenario, Scenario::Holders | Scenario::Lots) => {
                 let text = format!("the usual script knows no {}", workload.scenario.word());
                 return Err(Failure::Usage(text));
@@ -76,6 +87,14 @@ impl Peer {
         Ok(peer)
     }
 
+    /// Where a reply ends.
+    pub(super) const fn scan(&self) -> Scan {
+        match self {
+            Peer::Http(_) => Web::scan,
+            Peer::Sumun | Peer::Redis { .. } => resp::scan,
+        }
+    }
+
     /// Says of how many commands it consists.
     fn write_item(&self, out: &mut Vec<u8>, workload: &Workload, lots: &[(u64, u64)], item: u64) -> usize {
         let (sku, units) = (workload.sku(item), workload.units.to_string());
@@ -93,6 +112,7 @@ impl Peer {
                 }
                 1 + lots.len().max(1)
             }
+            Peer::Http(_) => unreachable!("these are prepared by themselves"),
             Peer::Redis { .. } => {
                 resp::command(out, &["SET", &format!("stock:{sku}"), &units]);
                 1
@@ -103,6 +123,7 @@ impl Peer {
     pub(super) fn write_reserve(&self, out: &mut Vec<u8>, workload: &Workload, n: u64) {
         let (items, lines) = workload.items(n);
         match self {
+            Peer::Http(web) => web.write_reserve(out, workload, n),
             Peer::Sumun => {
                 let holder = if workload.has_holders() { 2 } else { 0 };
                 resp::header(out, 4 + 2 * lines + holder);
@@ -134,6 +155,7 @@ impl Peer {
 
     pub(super) fn write_capture(&self, out: &mut Vec<u8>, workload: &Workload, n: u64) {
         match self {
+            Peer::Http(web) => web.write_capture(out, workload, n),
             Peer::Sumun => {
                 out.extend_from_slice(b"*2\r\n$7\r\nCAPTURE\r\n");
                 workload.write_id(out, b"", n);
@@ -148,6 +170,9 @@ impl Peer {
     }
 
     pub(super) fn verdict<'a>(&self, reply: &'a [u8]) -> Verdict<'a> {
+        if let Peer::Http(_) = self {
+            return Web::verdict(reply);
+        }
         if let Some(code) = resp::error_code(reply) {
             return Verdict::Refused(code);
         }
@@ -156,8 +181,20 @@ impl Peer {
             Peer::Redis { .. } if reply.starts_with(b":2") => Verdict::Refused(b"REPLAYED"),
             // Every id of a run is new: an answer that knows it already answers something else.
             Peer::Sumun if resp::field(reply, b"replayed") == Some(b"1") => Verdict::Refused(b"REPLAYED"),
-            Peer::Sumun | Peer::Redis { .. } => Verdict::Done,
+            Peer::Sumun | Peer::Redis { .. } | Peer::Http(_) => Verdict::Done,
         }
+    }
+
+    /// In how many nanoseconds a refusal for the moment says to ask again.
+    pub(super) fn retry_after_ns(&self, reply: &[u8]) -> Option<u64> {
+        let after_ms = match self {
+            Peer::Http(_) => Web::retry_after_ms(reply)?,
+            Peer::Sumun | Peer::Redis { .. } => {
+                let text = std::str::from_utf8(reply.strip_prefix(b"-OVERLOADED retry after ")?).ok()?;
+                text.split(' ').next()?.parse().ok()?
+            }
+        };
+        after_ms.checked_mul(1_000_000)
     }
 }
 
@@ -216,6 +253,14 @@ mod tests {
             rest = &rest[used..];
         }
         assert!(rest.is_empty());
+    }
+
+    #[test]
+    fn a_refusal_for_the_moment_says_when_to_ask_again() {
+        let after = |reply| Peer::Sumun.retry_after_ns(reply);
+        assert_eq!(after(b"-OVERLOADED retry after 40 ms\r\n"), Some(40_000_000));
+        assert_eq!(after(b"-INSUFFICIENT a wanted 1 available 0\r\n"), None);
+        assert_eq!(after(b":1\r\n"), None);
     }
 
     #[test]

@@ -148,7 +148,8 @@ impl Report {
 
     /// Whether every request was answered, by what its scenario is about.
     pub(crate) fn clean(&self) -> bool {
-        let expected = |code: &String| self.refusals_expected && code == "INSUFFICIENT";
+        let expected =
+            |code: &String| self.refusals_expected && ["INSUFFICIENT", "insufficient_stock"].contains(&code.as_str());
         self.lost == 0 && self.unanswered == 0 && self.errors.keys().all(expected)
     }
 

@@ -17,6 +17,7 @@ pub(super) const LOTS: u64 = 4;
 const LOT_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 /// How long those reservations are held that are not to end within a run.
 const LASTING_MS: u64 = 600_000;
+const UUID_BYTES: usize = 36;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scenario {
@@ -116,10 +117,31 @@ impl Workload {
 
     pub(super) fn write_id(&self, out: &mut Vec<u8>, first: &[u8], n: u64) {
         if self.scenario == Scenario::RandomIds {
-            let (a, b) = (mix(self.run ^ n), mix(self.seed ^ mix(n)));
-            return uuid(out, first, a, b);
+            out.push(b'$');
+            resp::decimal(out, (first.len() + UUID_BYTES) as u64);
+            return [b"\r\n", first, &self.random_id(n), b"\r\n"].iter().for_each(|part| out.extend_from_slice(part));
         }
         name(out, &[first, b"r", self.prefix.as_bytes()], n);
+    }
+
+    /// The same names as they stand in JSON, without quotes: nothing in them needs escaping.
+    pub(super) fn plain_sku(&self, out: &mut Vec<u8>, item: u64) {
+        plain(out, &[b"s", self.prefix.as_bytes()], item);
+    }
+
+    pub(super) fn plain_id(&self, out: &mut Vec<u8>, n: u64) {
+        if self.scenario == Scenario::RandomIds {
+            return out.extend_from_slice(&self.random_id(n));
+        }
+        plain(out, &[b"r", self.prefix.as_bytes()], n);
+    }
+
+    pub(super) fn plain_holder(&self, out: &mut Vec<u8>, n: u64) {
+        plain(out, &[b"h"], below(mix(!self.seed ^ mix(n)), HOLDERS));
+    }
+
+    fn random_id(&self, n: u64) -> [u8; UUID_BYTES] {
+        uuid(mix(self.run ^ n), mix(self.seed ^ mix(n)))
     }
 
     /// How long request `n` holds.
@@ -175,8 +197,14 @@ fn name(out: &mut Vec<u8>, parts: &[&[u8]], n: u64) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// The parts and a number.
+fn plain(out: &mut Vec<u8>, parts: &[&[u8]], n: u64) {
+    parts.iter().for_each(|part| out.extend_from_slice(part));
+    resp::decimal(out, n);
+}
+
 /// 36 bytes in the shape of a UUID.
-fn uuid(out: &mut Vec<u8>, first: &[u8], a: u64, b: u64) {
+fn uuid(a: u64, b: u64) -> [u8; UUID_BYTES] {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut text = *b"00000000-0000-0000-0000-000000000000";
     let mut bits = (u128::from(a) << 64) | u128::from(b);
@@ -184,12 +212,7 @@ fn uuid(out: &mut Vec<u8>, first: &[u8], a: u64, b: u64) {
         *place = HEX[(bits & 15) as usize];
         bits >>= 4;
     }
-    out.push(b'$');
-    resp::decimal(out, (first.len() + text.len()) as u64);
-    out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(first);
-    out.extend_from_slice(&text);
-    out.extend_from_slice(b"\r\n");
+    text
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use std::net::{Ipv4Addr, SocketAddr};
   sumun bench --spawn                                a server of its own, 64 connections, 10 s
   sumun bench uniform --connections 16 --pipeline 64
   sumun bench full-life --rate 20000 --duration 60s  open loop: stalls show in full
+  sumun bench --peer http --server 127.0.0.1:7080    the same over HTTP, with keep-alive
   sumun bench --peer redis --server 127.0.0.1:6379   the usual Lua script, to compare
   sumun bench flash-sale --spawn --json | jq .throughput
 
@@ -86,7 +87,7 @@ pub(crate) fn run(arguments: &Bench) -> Result<(), Failure> {
     }
     if arguments.peer != PeerKind::Sumun {
         return Err(Failure::Usage(
-            "--spawn starts a Sumun server; start Redis yourself and name it with --server".to_owned(),
+            "--spawn starts a Sumun server for RESP; start another peer yourself and name it with --server".to_owned(),
         ));
     }
     let scratch = Scratch::new("bench")?;

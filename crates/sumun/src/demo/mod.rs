@@ -14,7 +14,7 @@ use crate::client::Client;
 use crate::clock::{self, Clock};
 use crate::failure::Failure;
 use crate::load::Pool;
-use crate::resp::Value;
+use crate::resp::{self, Value};
 use crate::scratch::Scratch;
 use crate::show::say;
 use anyhow::anyhow;
@@ -98,7 +98,7 @@ impl<'a> Demo<'a> {
         let mark = if plan.directory.is_some() { format!("-{:06x}", clock::run_id() >> 40) } else { String::new() };
         let sale = Sale::new(plan.buyers, plan.units, plan.sale_ns, &mark);
         put_up_for_sale(ready.resp, sale.sku(), plan.units)?;
-        let pool = Pool::new(plan.connections, Clock::start())?;
+        let pool = Pool::new(plan.connections, Clock::start(), resp::scan)?;
         server.register(pool.registry(), Pool::other(CHILD))?;
         let mut signals = signals()?;
         pool.registry().register(&mut signals, Pool::other(SIGNAL), Interest::READABLE)?;

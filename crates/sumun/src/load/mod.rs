@@ -6,7 +6,7 @@ mod schedule;
 mod stats;
 mod timer;
 
-pub(crate) use pool::{Handler, Line, Pool};
+pub(crate) use pool::{Handler, Line, Pool, Scan};
 pub(crate) use schedule::Schedule;
 pub(crate) use stats::{Latency, Percentiles, Throughput};
 

@@ -1,11 +1,11 @@
 //! Connections of a load, on one poll: they send what their handler says, measure replies without taking them apart,
-//! and open themselves again when they are lost.
+//! and open themselves again when they are lost. Where a reply ends is the protocol's business, not theirs.
 //! Replies of a connection come in the order of its requests; what was in flight on a lost one is told, request by request.
 
 use super::timer::Timer;
 use crate::caps::{CONNECTING_MAX, READ_BYTES, RECONNECT_NS, UNSENT_BYTES_MAX};
 use crate::clock::Clock;
-use crate::resp;
+use crate::resp::Malformed;
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Registry, Token};
@@ -30,6 +30,9 @@ pub(crate) trait Handler {
     /// Something else that was registered is ready.
     fn other(&mut self, _which: usize) {}
 }
+
+/// Length of the first whole reply; `None` while more of it has to come.
+pub(crate) type Scan = fn(&[u8]) -> Result<Option<usize>, Malformed>;
 
 /// The way into one connection.
 #[derive(Debug)]
@@ -74,6 +77,7 @@ struct Connection {
 pub(crate) struct Pool {
     poll: Poll,
     clock: Clock,
+    scan: Scan,
     timer: Timer,
     /// Where to connect; `None` while there is nothing to connect to.
     target: Option<SocketAddr>,
@@ -88,7 +92,7 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn new(connections: u32, clock: Clock) -> io::Result<Pool> {
+    pub(crate) fn new(connections: u32, clock: Clock, scan: Scan) -> io::Result<Pool> {
         raise_open_files();
         let poll = Poll::new()?;
         let timer = Timer::register(poll.registry(), TIMER)?;
@@ -103,6 +107,7 @@ impl Pool {
         Ok(Pool {
             poll,
             clock,
+            scan,
             timer,
             target: None,
             connections: (0..connections).map(connection).collect(),
@@ -293,7 +298,7 @@ impl Pool {
             let mut at = 0;
             let mut line = Line { out, in_flight };
             loop {
-                match resp::scan(&self.buffer[at..whole]) {
+                match (self.scan)(&self.buffer[at..whole]) {
                     Ok(Some(size)) => {
                         let Some(Request { tag, meant }) = line.in_flight.pop_front() else {
                             return self.drop_connection(index, handler);

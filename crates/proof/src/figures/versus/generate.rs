@@ -4,7 +4,7 @@
 use super::caps::GENERATOR_MS;
 use super::peers::{Running, ask};
 use super::results::Lane;
-use super::rows::Shape;
+use super::rows::{Peer, Shape};
 use crate::support::{binary, clock};
 use serde_json::Value as Json;
 use std::fs::{self, File};
@@ -33,7 +33,12 @@ pub(super) struct Bench {
 pub(super) fn bench(peer: &Running, load: &Bench) -> Result<Lane, String> {
     let mut command = Command::new(binary::sumun());
     command.args(["bench", load.scenario, "--json", "--retry", "--server", &peer.address.to_string()]);
-    command.args(["--peer", if peer.is_redis { "redis" } else { "sumun" }]);
+    let kind = match peer.peer {
+        Peer::Sumun => "sumun",
+        Peer::Web | Peer::Echo => "http",
+        Peer::Never | Peer::Always => "redis",
+    };
+    command.args(["--peer", kind]);
     command.args(["--connections", &load.shape.connections.to_string(), "--ttl", &format!("{}ms", load.ttl_ms)]);
     command.args(["--ending", &load.ending.to_string()]);
     command.args(["--warm-up", &format!("{}ms", load.warm_up_ms)]);
@@ -84,7 +89,7 @@ pub(super) fn redis_benchmark(peer: &Running, shape: Shape, commands: u64, ttl_m
     let ttl = ttl_ms.to_string();
     // An id that has been there and has ended would be refused: of two numbers, none comes back.
     let id = "rsv:__rand_int__:__rand_int__";
-    let words: Vec<String> = if peer.is_redis {
+    let words: Vec<String> = if peer.is_redis() {
         ask(&mut connection, &["SET", "stock:hot", "1000000000"])?;
         let script = ask(&mut connection, &["SCRIPT", "LOAD", RESERVE])?;
         let script = script.text().ok_or("the script has no name")?;

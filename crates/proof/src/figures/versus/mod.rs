@@ -5,6 +5,7 @@
 //! here: the peers' own parts, and how their commands are said.
 
 mod caps;
+pub(super) mod followers;
 mod generate;
 mod memory;
 mod peers;
@@ -24,7 +25,7 @@ use generate::Bench;
 use peers::{Info, Running};
 use quiet::Ticks;
 use results::{Lane, Measurement, Results, Round, Verdict, judge};
-use rows::{Disk, LanePlan, Length, Load, Pace, Plan};
+use rows::{Disk, LanePlan, Length, Load, Pace, Peer, Plan};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -289,7 +290,7 @@ fn why_void(lane: &LanePlan, found: &Lane) -> Option<String> {
     if lane.disk == Disk::Slow && found.p50_us < caps::SLOW_SYNC_US as f64 {
         return Some(format!("p50 was {:.0} µs: the slow disk was not in the way", found.p50_us));
     }
-    if lane.peer != rows::Peer::Sumun {
+    if !lane.peer.is_sumun() {
         return None;
     }
     if found.stored == 0 {
@@ -322,6 +323,9 @@ fn run_lane(lane: &LanePlan, rate: Option<u64>, options: &Options) -> Result<Lan
             let peak = Process(server.pid).memory_peak().map_err(|error| error.to_string())?;
             let mut found = counted(found, lane, &server, &before, &after);
             found.rate *= lane.lines;
+            if let Peer::Web | Peer::Echo = lane.peer {
+                found.more.insert("document_bytes".to_owned(), server.document_bytes()? as f64);
+            }
             found.more.insert("rss_peak_mib".to_owned(), peak as f64 / super::stage::MIB);
             found.more.insert("step_cpu_us_max".to_owned(), after.number("step_cpu_us_max") as f64);
             found.more.insert("sync_us".to_owned(), after.number("sync_us") as f64);
@@ -364,7 +368,10 @@ fn drive(server: &Running, lane: &LanePlan, rate: Option<u64>, scale: f64) -> Re
 /// What the server counted: reservations made and ended, records stored, how far the store is behind.
 fn counted(found: Lane, lane: &LanePlan, server: &Running, before: &Info, after: &Info) -> Lane {
     let grown = |name| after.number(name).saturating_sub(before.number(name));
-    if server.is_redis {
+    if server.peer == Peer::Echo {
+        return found;
+    }
+    if server.is_redis() {
         let ended = grown("expired_keys");
         return Lane { ended, reserved: after.expiring() + ended, ..found };
     }

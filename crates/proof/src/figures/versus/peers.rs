@@ -4,18 +4,24 @@ use super::caps::{PORTS_TRIED, SLOW_SYNC_US, START_MS};
 use super::rows::{Disk, Peer};
 use crate::support::server::Setup;
 use crate::support::shim::library;
-use crate::support::{Connection, Scratch, Server, Value, clock};
+use crate::support::{Connection, Scratch, Server, Value, Web, binary, clock};
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 
 #[derive(Debug)]
 pub(super) struct Running {
+    pub(super) peer: Peer,
+    /// Where the load goes.
     pub(super) address: SocketAddr,
+    /// Where it is asked what it says of itself; the echo says nothing.
+    resp: Option<SocketAddr>,
+    /// Of Sumun alone.
+    pub(super) http: Option<SocketAddr>,
     pub(super) pid: u32,
-    pub(super) is_redis: bool,
     _process: Process,
     /// All that it wrote goes with it: dropped after the process.
     scratch: Scratch,
@@ -24,12 +30,12 @@ pub(super) struct Running {
 #[derive(Debug)]
 enum Process {
     Sumun { _server: Server },
-    Redis(Child),
+    Other(Child),
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if let Process::Redis(child) = self {
+        if let Process::Other(child) = self {
             // Ended already, or ended now: no process is left behind. Sumun's own does the same.
             let _already_gone = child.kill();
             let _status = child.wait();
@@ -46,14 +52,18 @@ impl Running {
             environment.push(("SLOW_SYNC_US".to_owned(), SLOW_SYNC_US.to_string()));
         }
         match peer {
-            Peer::Sumun => {
+            Peer::Sumun | Peer::Web => {
                 let setup = Setup { environment, ..Setup::below(scratch.path()) };
                 let server = Server::start(&setup)?;
-                let (address, pid) = (server.resp, server.pid());
-                Ok(Running { address, pid, is_redis: false, _process: Process::Sumun { _server: server }, scratch })
+                let address = if peer == Peer::Web { server.http } else { server.resp };
+                let (resp, pid) = (Some(server.resp), server.pid());
+                let http = Some(server.http);
+                let process = Process::Sumun { _server: server };
+                Ok(Running { peer, address, resp, http, pid, _process: process, scratch })
             }
-            Peer::Never => redis(scratch, "no", &environment),
-            Peer::Always => redis(scratch, "yes", &environment),
+            Peer::Echo => echo(scratch),
+            Peer::Never => redis(peer, scratch, "no", &environment),
+            Peer::Always => redis(peer, scratch, "yes", &environment),
         }
     }
 
@@ -61,19 +71,43 @@ impl Running {
         self.scratch.path()
     }
 
+    pub(super) const fn is_redis(&self) -> bool {
+        matches!(self.peer, Peer::Never | Peer::Always)
+    }
+
     pub(super) fn connect(&self) -> Result<Connection, String> {
-        Connection::open(self.address).map_err(|error| format!("{}: {error}", self.address))
+        let address = self.resp.ok_or("this peer speaks no RESP")?;
+        Connection::open(address).map_err(|error| format!("{address}: {error}"))
+    }
+
+    /// Bytes of the document that one reservation is answered with over HTTP.
+    pub(super) fn document_bytes(&self) -> Result<usize, String> {
+        let mut web = Web::open(self.address).map_err(|error| format!("{}: {error}", self.address))?;
+        let mut post = |path: &str, body: &[u8]| {
+            web.ask("POST", path, &[], Some(body)).map_err(|error| format!("POST {path}: {error}"))
+        };
+        post("/v1/items/s00000000-1000/receipts", br#"{"id":"seen","quantity":1}"#)?;
+        let body = br#"{"id":"r00000000-100000","ttl_ms":1,"lines":[{"sku":"s00000000-1000","quantity":1}]}"#;
+        let reply = post("/v1/reservations", body)?;
+        if reply.head.status != 201 {
+            let said = String::from_utf8_lossy(&reply.body);
+            return Err(format!("a reservation was answered with {}: {said}", reply.head.status));
+        }
+        Ok(reply.body.len())
     }
 
     /// What it says of itself.
     pub(super) fn info(&self) -> Result<Info, String> {
+        if self.peer == Peer::Echo {
+            return Ok(Info(BTreeMap::new()));
+        }
         let found = self.connect()?.say("INFO everything").map_err(|error| error.to_string())?;
         Ok(Info::read(found.text().unwrap_or_default()))
     }
 }
 
 /// Debian's Redis as it comes, but for the port, its folder, and whether every write is synced before its reply.
-fn redis(scratch: Scratch, appendonly: &str, environment: &[(String, String)]) -> Result<Running, String> {
+fn redis(peer: Peer, scratch: Scratch, appendonly: &str, environment: &[(String, String)]) -> Result<Running, String> {
     let mut last = String::new();
     for _ in 0..PORTS_TRIED {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
@@ -90,9 +124,9 @@ fn redis(scratch: Scratch, appendonly: &str, environment: &[(String, String)]) -
             .spawn()
             .map_err(|error| format!("cannot start redis-server (scripts/setup test installs it): {error}"))?;
         let pid = child.id();
-        let mut process = Process::Redis(child);
+        let mut process = Process::Other(child);
         let answered = clock::eventually(START_MS, || {
-            if let Process::Redis(child) = &mut process
+            if let Process::Other(child) = &mut process
                 && !matches!(child.try_wait(), Ok(None))
             {
                 return Some(false);
@@ -101,11 +135,48 @@ fn redis(scratch: Scratch, appendonly: &str, environment: &[(String, String)]) -
             (pong.text() == Some("PONG")).then_some(true)
         });
         if answered == Some(true) {
-            return Ok(Running { address, pid, is_redis: true, _process: process, scratch });
+            return Ok(Running { peer, address, resp: Some(address), http: None, pid, _process: process, scratch });
         }
         last = std::fs::read_to_string(scratch.path().join("redis.log")).unwrap_or_default();
     }
     Err(format!("redis-server does not come up: {last}"))
+}
+
+/// The axum server of `benches/echo`, which says on its first line where it listens.
+fn echo(scratch: Scratch) -> Result<Running, String> {
+    let out = scratch.path().join("echo.out");
+    let file = |name: &str| File::create(scratch.path().join(name)).map_err(|error| error.to_string());
+    let child = Command::new(echo_binary()?)
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(file("echo.out")?)
+        .stderr(file("echo.err")?)
+        .spawn()
+        .map_err(|error| format!("cannot start the echo: {error}"))?;
+    let (pid, process) = (child.id(), Process::Other(child));
+    let listens = || fs::read_to_string(&out).ok()?.strip_prefix("http=")?.strip_suffix('\n')?.parse().ok();
+    let address = clock::eventually(START_MS, listens).ok_or("the echo does not say where it listens")?;
+    Ok(Running { peer: Peer::Echo, address, resp: None, http: None, pid, _process: process, scratch })
+}
+
+/// Built as a release once a process, from a workspace of its own.
+fn echo_binary() -> Result<PathBuf, String> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let build = || {
+        let target = crate::figures::target().join("echo");
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let done = Command::new(cargo)
+            .args(["build", "--quiet", "--locked", "--release", "--target-dir"])
+            .arg(&target)
+            .arg("--manifest-path")
+            .arg(binary::workspace().join("benches/echo/Cargo.toml"))
+            .status();
+        match done {
+            Ok(status) if status.success() => Ok(target.join("release/sumun-echo")),
+            other => Err(format!("benches/echo cannot be built: {other:?}")),
+        }
+    };
+    BUILT.get_or_init(build).clone()
 }
 
 /// Lines of an `INFO`, by name.

@@ -15,13 +15,14 @@ pub enum Row {
     KindsBurst,
     Spread64,
     SpreadBurst,
+    Http,
     Memory,
     TenMinutesFull,
     TenMinutesPaced,
 }
 
 impl Row {
-    pub const ALL: [Row; 14] = [
+    pub const ALL: [Row; 15] = [
         Row::Callers64,
         Row::Callers256,
         Row::Callers1024,
@@ -33,6 +34,7 @@ impl Row {
         Row::KindsBurst,
         Row::Spread64,
         Row::SpreadBurst,
+        Row::Http,
         Row::Memory,
         Row::TenMinutesFull,
         Row::TenMinutesPaced,
@@ -51,6 +53,7 @@ impl Row {
             Row::KindsBurst => "kinds-burst",
             Row::Spread64 => "spread-64",
             Row::SpreadBurst => "spread-burst",
+            Row::Http => "http",
             Row::Memory => "memory",
             Row::TenMinutesFull => "ten-minutes-full",
             Row::TenMinutesPaced => "ten-minutes-paced",
@@ -63,10 +66,20 @@ impl Row {
 pub(super) enum Peer {
     /// As released, with its defaults: every reply durable, store and expiry at work.
     Sumun,
+    /// The same, over HTTP with keep-alive.
+    Web,
+    /// A bare axum server that answers a reservation for a reservation.
+    Echo,
     /// Redis without persistence.
     Never,
     /// Redis with `appendfsync always`.
     Always,
+}
+
+impl Peer {
+    pub(super) const fn is_sumun(self) -> bool {
+        matches!(self, Peer::Sumun | Peer::Web)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,13 +223,13 @@ impl Claim {
 }
 
 use Metric::{FirstMinute, More, P50, P99, Rate, Refused, WorstMinute};
-use Peer::{Always, Never, Sumun};
+use Peer::{Always, Echo, Never, Sumun, Web};
 
 /// All rows, in the order in which they run.
 pub(super) fn plans() -> Vec<Plan> {
     let mut plans = vec![callers_64(), callers_256(), callers_1024(), burst(), one_caller(), open_loop(), slow_disk()];
     plans.extend(kinds());
-    plans.extend([memory(), ten_minutes_full(), ten_minutes_paced()]);
+    plans.extend([http(), memory(), ten_minutes_full(), ten_minutes_paced()]);
     debug_assert!(plans.len() == Row::ALL.len(), "each row has its plan");
     plans
 }
@@ -372,6 +385,18 @@ fn kinds() -> Vec<Plan> {
         plans.push(plan(row, load, lanes, claims));
     }
     plans
+}
+
+fn http() -> Plan {
+    let lanes = vec![uniform("http", Web, C64, SHORT), uniform("axum echo", Echo, C64, SHORT)];
+    let claims = vec![
+        ratio("rate, of the echo's", Rate, "http", "axum echo").least(0.6).aim(0.8),
+        ratio("p99, of the echo's", P99, "http", "axum echo").most(3.0),
+        figure("requests a second", "http", Rate, "/s"),
+        // The echo must not have less to write.
+        ratio("bytes of the document answered, of the echo's", More("document_bytes"), "http", "axum echo").most(1.02),
+    ];
+    plan(Row::Http, "HTTP reserve with keep-alive, 64 connections", lanes, claims)
 }
 
 fn memory() -> Plan {

@@ -65,9 +65,9 @@ fn write_all(results: &Results, plans: &[Plan], out: &mut String) -> std::fmt::R
 fn ahead(plan: &Plan, results: &Results) -> Vec<String> {
     let Some(measured) = results.rows.get(plan.row.word()) else { return Vec::new() };
     let mut found = Vec::new();
-    for peer in plan.lanes.iter().filter(|lane| lane.peer != Peer::Sumun) {
+    for peer in plan.lanes.iter().filter(|lane| !lane.peer.is_sumun()) {
         let Some(ours) =
-            plan.lanes.iter().find(|lane| lane.peer == Peer::Sumun && lane.load == peer.load && lane.disk == peer.disk)
+            plan.lanes.iter().find(|lane| lane.peer.is_sumun() && lane.load == peer.load && lane.disk == peer.disk)
         else {
             continue;
         };
@@ -117,10 +117,10 @@ fn lanes(plan: &Plan, measured: &Measurement, out: &mut String) -> std::fmt::Res
         let load = if place == 0 { plan.load } else { "" };
         let pair = |first: fn(&Lane) -> f64, second: fn(&Lane) -> f64| format!("{} / {}", of(first), of(second));
         let (mut said, mut made, mut stored) = ("–".to_owned(), "–".to_owned(), "– | –".to_owned());
-        if !matches!(lane.load, Load::Sync) {
+        if !matches!(lane.load, Load::Sync) && lane.peer != Peer::Echo {
             said = pair(|lane| lane.refused as f64, |lane| lane.asked_again as f64);
             made = pair(|lane| lane.reserved as f64, |lane| lane.ended as f64);
-            if lane.peer == Peer::Sumun {
+            if lane.peer.is_sumun() {
                 let lag = pair(|lane| lane.lag_before as f64, |lane| lane.lag_after as f64);
                 stored = format!("{} | {lag}", of(|lane| lane.stored as f64));
             }
