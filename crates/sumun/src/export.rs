@@ -184,7 +184,7 @@ fn page(web: &mut Web, prefix: Option<&str>, after: Option<&str>) -> Result<web:
 
 enum Writer<'a> {
     Lines { out: &'a mut dyn Write, for_import: bool },
-    Table { out: csv::Writer<&'a mut dyn Write>, for_import: bool },
+    Table { out: Box<csv::Writer<&'a mut dyn Write>>, for_import: bool },
 }
 
 /// Whether the reader still reads: one that has gone (`| head`) has seen enough.
@@ -197,9 +197,9 @@ fn written(result: io::Result<()>) -> Result<bool, Failure> {
 }
 
 fn csv_written(result: csv::Result<()>) -> Result<bool, Failure> {
-    written(result.map_err(|error| match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::other(format!("{other:?}")),
+    written(result.map_err(|error| {
+        let said = error.to_string();
+        if let csv::ErrorKind::Io(error) = error.into_kind() { error } else { io::Error::other(said) }
     }))
 }
 
@@ -209,7 +209,7 @@ impl<'a> Writer<'a> {
         match plan.format {
             Format::Ndjson => Ok(Writer::Lines { out, for_import }),
             Format::Csv => {
-                let mut out = csv::Writer::from_writer(out);
+                let mut out = Box::new(csv::Writer::from_writer(out));
                 let columns = if for_import { &ROW_COLUMNS[..] } else { &RECORD_COLUMNS[..] };
                 csv_written(out.write_record(columns))?;
                 Ok(Writer::Table { out, for_import })

@@ -233,10 +233,8 @@ impl Takes {
     fn check(self, value: &Spanned<DeValue<'_>>) -> Result<(), Why> {
         let value = value.get_ref();
         match self {
-            Takes::Flag => match value {
-                DeValue::Boolean(_) => Ok(()),
-                other => Err((wanted("true or false, without quotes", other), flag(other))),
-            },
+            Takes::Flag if matches!(value, DeValue::Boolean(_)) => Ok(()),
+            Takes::Flag => Err((wanted("true or false, without quotes", value), flag(value))),
             Takes::Clients => clients(value),
             Takes::Directory => text(value, "a directory in quotes").and_then(|text| match text {
                 "" => Err(("a directory is missing".to_owned(), None)),
@@ -250,14 +248,12 @@ impl Takes {
                 if text == "-" { Ok(()) } else { address("http", text) }
             }
             Takes::Names => {
-                let text = match value {
-                    DeValue::Array(names) => {
-                        let names: Vec<&str> = names.iter().filter_map(|name| name.get_ref().as_str()).collect();
-                        let meant = format!("\"{}\"", names.join(","));
-                        return Err((wanted("names in one text, separated by commas", value), Some(meant)));
-                    }
-                    value => text(value, "names in one text, separated by commas")?,
-                };
+                let kind = "names in one text, separated by commas";
+                if let DeValue::Array(names) = value {
+                    let names: Vec<&str> = names.iter().filter_map(|name| name.get_ref().as_str()).collect();
+                    return Err((wanted(kind, value), Some(format!("\"{}\"", names.join(",")))));
+                }
+                let text = text(value, kind)?;
                 config::hosts(text).map(drop).map_err(|failure| {
                     let meant = text.split(',').map(|name| name.trim().split(':').next().unwrap_or_default());
                     let meant = meant.collect::<Vec<_>>().join(",");
@@ -303,10 +299,7 @@ fn text<'a>(value: &'a DeValue<'_>, kind: &str) -> Result<&'a str, Why> {
 }
 
 fn flag(value: &DeValue<'_>) -> Option<String> {
-    let word = match value {
-        DeValue::Integer(number) => number.as_str().to_owned(),
-        value => value.as_str()?.to_lowercase(),
-    };
+    let word = if let DeValue::Integer(number) = value { number.as_str() } else { value.as_str()? }.to_lowercase();
     match word.as_str() {
         "true" | "yes" | "on" | "1" => Some("true".to_owned()),
         "false" | "no" | "off" | "0" => Some("false".to_owned()),

@@ -139,6 +139,7 @@ impl Screen {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the terminal's keys are many, and most mean nothing here")]
     fn key(&mut self, key: KeyEvent) -> Go {
         let pages = PAGES.len();
         match key.code {
@@ -152,7 +153,6 @@ impl Screen {
             KeyCode::PageDown => self.top += 10,
             KeyCode::PageUp => self.top = self.top.saturating_sub(10),
             KeyCode::Home => self.top = 0,
-            // All others mean nothing here.
             _ => {}
         }
         Go::On

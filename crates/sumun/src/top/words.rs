@@ -121,7 +121,7 @@ fn number(value: Option<u64>) -> String {
 fn rate(value: Option<f64>) -> String {
     match value {
         None => dash(),
-        Some(value) if value == 0.0 => "0".to_owned(),
+        Some(0.0) => "0".to_owned(),
         Some(value) if value < 10.0 => format!("{value:.1}"),
         Some(value) if value < 100_000.0 => format!("{value:.0}"),
         Some(value) => format!("{:.0}k", value / 1e3),
