@@ -226,6 +226,8 @@ fn kill_9_of_server_or_importer_in_the_middle_loses_nothing_and_doubles_nothing(
     let ran = server.import(&["a.csv", "--json"]).ends_with(0);
     assert_eq!(sums(&ran), [ROWS, 0, ROWS, ROWS / 4, 0]);
     assert_eq!(server.sequence(), before, "all of it was done once");
+    let waits = server.metric("sumun_waits_total");
+    assert!(waits < ROWS as f64 / 8.0, "a batch waits once for all that it misses, not {waits} times");
     let units: u64 = (0..ROWS).map(|n| n % 9 + 1).sum();
     let out = server.export(&[]).ends_with(0).out;
     let on_hand =

@@ -1,7 +1,8 @@
 //! The binary, and a server on a scratch directory that can be killed and started again at the same addresses.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -116,11 +117,23 @@ impl Server {
         let words = ["item", "--json", "--server", &self.resp, "--", sku];
         serde_json::from_str(self.scratch.run(&words).out.trim()).expect("JSON")
     }
+    /// A request without a body, in raw HTTP; the whole answer.
+    pub(crate) fn http(&self, method: &str, target: &str) -> String {
+        let mut stream = TcpStream::connect(&self.http).expect("connected");
+        let request = format!("{method} {target} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.http);
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answered");
+        answer
+    }
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let text = self.http("GET", "/metrics");
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        value.unwrap_or_else(|| panic!("no {name}: {text}"))
+    }
     /// The log's newest event.
     pub(crate) fn sequence(&self) -> u64 {
-        let out = self.scratch.run(&["top", "--json", "--every", "100ms", "--http", &self.http]).ends_with(0).out;
-        let view: serde_json::Value = serde_json::from_str(&out).expect("JSON");
-        view["log"]["sequence"].as_u64().expect("a sequence")
+        self.metric("sumun_log_sequence") as u64
     }
 }
 
