@@ -12,6 +12,7 @@ use anyhow::anyhow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::io::{self, Write};
+use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
 
 #[derive(Debug)]
@@ -139,8 +140,11 @@ pub(crate) fn run(web: &mut Web, plan: &Plan, out: &mut dyn Write) -> Result<Vec
     let mut losses = Vec::new();
     let mut writer = Writer::new(plan, out)?;
     let mut after = None;
+    // A server that was never there is told at once.
+    let mut patience = Duration::ZERO;
     loop {
-        let page = page(web, plan.prefix.as_deref(), after.as_deref())?;
+        let page = page(web, plan.prefix.as_deref(), after.as_deref(), patience)?;
+        patience = EXPORT_PATIENCE;
         let page: Page<'_> = serde_json::from_slice(&page.body)
             .map_err(|error| anyhow!("a page of items that cannot be read: {error}"))?;
         for item in page.items {
@@ -158,7 +162,7 @@ pub(crate) fn run(web: &mut Web, plan: &Plan, out: &mut dyn Write) -> Result<Vec
 }
 
 /// One page; what may pass is asked again for a while, since reading changes nothing.
-fn page(web: &mut Web, prefix: Option<&str>, after: Option<&str>) -> Result<web::Page, Failure> {
+fn page(web: &mut Web, prefix: Option<&str>, after: Option<&str>, patience: Duration) -> Result<web::Page, Failure> {
     let mut target = format!("/v1/items?limit={EXPORT_PAGE}");
     for (name, value) in [("prefix", prefix), ("after", after)] {
         if let Some(value) = value {
@@ -169,13 +173,17 @@ fn page(web: &mut Web, prefix: Option<&str>, after: Option<&str>) -> Result<web:
     loop {
         let why = match web.get(&target) {
             Ok(page) if page.status == 200 => return Ok(page),
+            Ok(page) if page.status == 503 && clock.elapsed() <= EXPORT_PATIENCE => {
+                pause(EXPORT_PAUSE);
+                continue;
+            }
             Ok(page) if page.status == 503 => web::problem(&page),
             Ok(page) => return Err(anyhow!("{target}: {}", web::problem(&page)).into()),
             Err(silent) => silent.to_string(),
         };
-        if clock.elapsed() > EXPORT_PATIENCE {
+        if clock.elapsed() > patience {
             return Err(Failure::Unreachable(format!(
-                "{why}; what was printed so far is not whole: begin again, or name another server with --http"
+                "{why}; what was printed, if anything, is not whole: begin again, or name another server with --http"
             )));
         }
         pause(EXPORT_PAUSE);

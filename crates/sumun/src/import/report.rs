@@ -34,6 +34,8 @@ pub(crate) struct Report {
     file: Option<BufWriter<File>>,
     findings: Findings,
     progress: bool,
+    /// Nobody watches: the first trouble is told, once.
+    tells: bool,
     clock: Clock,
     shown: Option<Duration>,
     width: usize,
@@ -54,6 +56,7 @@ impl Report {
             file,
             findings: Findings::default(),
             progress,
+            tells: !progress && !is_quiet,
             clock,
             shown: None,
             width: 0,
@@ -81,6 +84,9 @@ impl Report {
     }
 
     pub(crate) fn progress(&mut self, verb: &str, total: Option<u64>, trouble: Option<&str>) {
+        if let Some(why) = trouble.filter(|_| std::mem::take(&mut self.tells)) {
+            eprintln!("sumun: {why}; trying again");
+        }
         let now = self.clock.elapsed();
         let is_due = self.shown.is_none_or(|shown| now >= shown + PROGRESS_EVERY);
         if !self.progress || !(is_due || trouble.is_some()) {

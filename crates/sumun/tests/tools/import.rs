@@ -172,6 +172,7 @@ fn a_server_that_cannot_be_reached_is_given_up_in_time() {
     let words = ["item", "import", "a.csv", "--server", "127.0.0.1:1", "--give-up-after", "300ms"];
     let ran = scratch.run(&words).ends_with(3);
     assert!(ran.err.contains("run the same command again") && ran.err.contains("300ms"), "{}", ran.err);
+    assert_eq!(ran.err.matches("; trying again").count(), 1, "told once: {}", ran.err);
     assert!(ran.out.contains("0 rows: 0 received"), "{}", ran.out);
     // One that takes the connection and never answers.
     let server = Server::start();
