@@ -37,7 +37,11 @@ impl fmt::Display for Mistake {
 /// What a key takes.
 #[derive(Clone, Copy)]
 enum Takes {
-    Directory,
+    /// A text of some kind, which something else reads.
+    Text {
+        kind: &'static str,
+        check: fn(&str) -> Result<(), Why>,
+    },
     Address,
     AddressOrNone,
     Names,
@@ -64,7 +68,7 @@ const fn size(least: u64, most: u64, empty: bool) -> Takes {
 }
 
 const KEYS: [(&str, Takes); 13] = [
-    ("data", Takes::Directory),
+    ("data", Takes::Text { kind: "a directory in quotes", check: directory }),
     ("resp", Takes::Address),
     ("http", Takes::AddressOrNone),
     ("http_hosts", Takes::Names),
@@ -236,10 +240,7 @@ impl Takes {
             Takes::Flag if matches!(value, DeValue::Boolean(_)) => Ok(()),
             Takes::Flag => Err((wanted("true or false, without quotes", value), flag(value))),
             Takes::Clients => clients(value),
-            Takes::Directory => text(value, "a directory in quotes").and_then(|text| match text {
-                "" => Err(("a directory is missing".to_owned(), None)),
-                _ => Ok(()),
-            }),
+            Takes::Text { kind, check } => check(text(value, kind)?),
             Takes::Address => address("resp", text(value, "an address in quotes, as in \"127.0.0.1:6380\"")?),
             Takes::AddressOrNone => {
                 let none = matches!(value, DeValue::Boolean(false)).then(|| "\"-\"".to_owned());
@@ -279,6 +280,10 @@ impl Takes {
             }
         }
     }
+}
+
+fn directory(text: &str) -> Result<(), Why> {
+    if text.is_empty() { Err(("a directory is missing".to_owned(), None)) } else { Ok(()) }
 }
 
 fn wanted(kind: &str, found: &DeValue<'_>) -> String {
