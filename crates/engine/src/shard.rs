@@ -4,8 +4,8 @@
 //! Cost: a reserve of one line is two look-ups, one insert, and about 80 bytes encoded.
 
 use crate::caps::{
-    EXEC_BYTES_MAX, FIRSTS_PER_COMMAND, STEP_BYTES, STEP_COMMANDS, STEP_ENDS, STEP_LINES, STEP_LOOKS, STEP_MOVED,
-    STEP_TIMERS,
+    EXEC_BYTES_MAX, FIRSTS_PER_COMMAND, READS_MAX, STEP_BYTES, STEP_COMMANDS, STEP_ENDS, STEP_LINES, STEP_LOOKS,
+    STEP_MOVED, STEP_TIMERS,
 };
 use crate::keeper::Keeper;
 use smallvec::SmallVec;
@@ -189,14 +189,17 @@ impl Shard {
         answers.clear();
         self.state.begin_undo();
         let mut stopped = None;
-        for command in commands {
+        for (at, command) in commands.iter().enumerate() {
             match self.handle(command, budget) {
                 Decided::Answer(Answer::Refused(refusal)) if refusal.code.retryable() => {
                     stopped = Some(ExecDone::Refused(refusal));
                 }
                 Decided::Answer(answer) => answers.push(answer),
                 Decided::Later => stopped = Some(ExecDone::Later),
-                Decided::Missing => stopped = Some(ExecDone::Missing),
+                Decided::Missing => {
+                    self.miss_ahead(&commands[at + 1..]);
+                    stopped = Some(ExecDone::Missing);
+                }
             }
             if self.batch.len() - len > EXEC_BYTES_MAX {
                 stopped = Some(ExecDone::Aborted(ExecAborted::TooLarge));
@@ -214,6 +217,19 @@ impl Shard {
         self.count = count;
         answers.clear();
         stopped
+    }
+
+    /// Adds what the commands behind one that waits miss too, as far as can be seen before it is decided: so that a
+    /// transaction is tried twice, and not as often as it names records that are not in memory.
+    fn miss_ahead(&mut self, behind: &[Command<'_>]) {
+        for command in behind {
+            if self.missing.len() >= READS_MAX {
+                break;
+            }
+            // Nothing is written: what it comes to is not asked.
+            let _ = self.state.decide(self.now, command, &mut self.event, &mut self.missing);
+            self.work.looked += self.state.take_looked();
+        }
     }
 
     /// Writes an event of the log itself.

@@ -31,6 +31,7 @@ pub(crate) struct Metrics {
     pub(crate) connections_open: AtomicU64,
     pub(crate) connections_refused: AtomicU64,
     lost: AtomicU64,
+    memory_bytes: Option<u64>,
 }
 
 /// What `/readyz` says when it is.
@@ -71,8 +72,13 @@ struct ByCode {
     code: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByVerb {
+    verb: String,
+}
+
 impl Metrics {
-    pub(crate) fn new() -> Metrics {
+    pub(crate) fn new(memory_bytes: Option<u64>) -> Metrics {
         let row = || [const { AtomicU64::new(0) }; STATUSES.len()];
         Metrics {
             answered: (0..=OPERATIONS).map(|_| row()).collect(),
@@ -80,6 +86,7 @@ impl Metrics {
             connections_open: AtomicU64::new(0),
             connections_refused: AtomicU64::new(0),
             lost: AtomicU64::new(0),
+            memory_bytes,
         }
     }
 
@@ -106,6 +113,12 @@ impl Metrics {
             shard(&mut registry, report);
             steps(&mut registry, report);
             resp(registry.sub_registry_with_prefix("resp"), report);
+        }
+        if let Some(most) = self.memory_bytes {
+            bytes(&mut registry, "memory_limit", "What records and the store may take in memory", most as i64);
+        }
+        if let Some(resident) = resident_bytes() {
+            bytes(&mut registry, "process_resident", "What the process takes in memory", resident as i64);
         }
         let mut text = String::new();
         encode(&mut text, &registry).expect("writing into memory cannot fail");
@@ -135,6 +148,13 @@ impl Metrics {
         gauge(registry, "questions_in_hand", "Questions put to the shard and not yet answered", in_hand as i64);
         bytes(registry, "bodies_kept", "Bodies of requests and responses in memory", kept as i64);
     }
+}
+
+/// As the kernel counts it.
+fn resident_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1_024)
 }
 
 fn shard(registry: &mut Registry, report: &Report) {
@@ -172,10 +192,17 @@ fn shard(registry: &mut Registry, report: &Report) {
 /// Steps take requests of all interfaces, and so do refusals count them.
 fn steps(registry: &mut Registry, report: &Report) {
     let served = &report.resp;
+    let up_ms = report.now_ms.saturating_sub(served.started_ms);
+    seconds(registry, "uptime", "Since the server was started", up_ms as f64 / 1e3);
     counter(registry, "steps", "Steps taken", served.steps);
     gauge(registry, "step_requests_most", "Most requests that one step took", served.step_requests_max as i64);
     counter(registry, "requests", "Requests decided, of all interfaces", served.requests);
     counter(registry, "waits", "Times a request waited for another step or a record", served.waits);
+    let commands = Family::<ByVerb, Counter>::default();
+    for (verb, count) in &served.commands {
+        commands.get_or_create(&ByVerb { verb: (*verb).to_owned() }).inc_by(*count);
+    }
+    registry.register("commands", "Commands decided, refused ones too, by verb", commands);
     let refused = Family::<ByCode, Counter>::default();
     for (code, count) in &served.refusals {
         let code = ProblemCode::of(*code).word().to_owned();

@@ -75,6 +75,8 @@ pub struct Options {
     pub limits: Limits,
     /// Something that differs from run to run: request ids begin with it.
     pub run: u32,
+    /// What records and the store may take, for the metrics to tell.
+    pub memory_bytes: Option<u64>,
     /// Who serves events and histories; without one these paths are not found.
     pub feed: Option<Feed>,
 }
@@ -82,7 +84,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         let limits = Limits::default();
-        Options { hosts: Vec::new(), connections_max: caps::CONNECTIONS_MAX, limits, run: 0, feed: None }
+        let connections_max = caps::CONNECTIONS_MAX;
+        Options { hosts: Vec::new(), connections_max, limits, run: 0, memory_bytes: None, feed: None }
     }
 }
 
@@ -138,7 +141,7 @@ async fn run(
         asker,
         hosts: Hosts::new(&options.hosts),
         memory: Memory::default(),
-        metrics: Metrics::new(),
+        metrics: Metrics::new(options.memory_bytes),
         feed: options.feed,
         openapi: crate::openapi::document().into(),
         ending: ending.clone(),

@@ -191,7 +191,10 @@ impl Reactor {
             Progress::Fresh | Progress::Reservations(_) | Progress::Items(_) => match ledger.handle(command) {
                 Handled::Later => return Next::Later,
                 Handled::Reading => return Next::Reading,
-                Handled::Answer(answer) => answer,
+                Handled::Answer(answer) => {
+                    self.metrics.observe_answer(command, &answer);
+                    answer
+                }
             },
         };
         let show = match shows {
@@ -199,8 +202,7 @@ impl Reactor {
             Shows::Item => Some(Command::Item { sku: command.key() }),
             Shows::Reservation => Some(Command::Reservation { id: command.key() }),
         };
-        if let Answer::Refused(refusal) = &answer {
-            self.metrics.observe_refusal(refusal);
+        if let Answer::Refused(_) = &answer {
             return Next::Answer(Reply::Answer(answer, None));
         }
         let Some(show) = show else {

@@ -114,6 +114,10 @@ pub struct Served {
     pub reader_pauses: u64,
     pub accept_pauses: u64,
     pub unproven_closed: u64,
+    /// Since when it runs, in shard time.
+    pub started_ms: u64,
+    /// Decided, refused ones too, by name; of all interfaces.
+    pub commands: Vec<(&'static str, u64)>,
     /// By code; of all interfaces.
     pub refusals: Vec<(sumun_wire::Code, u64)>,
 }
@@ -122,6 +126,8 @@ impl Served {
     pub(crate) fn of(metrics: &Metrics, clients: usize) -> Served {
         Served {
             clients,
+            started_ms: metrics.started_ms,
+            commands: metrics.commands().collect(),
             connections: metrics.connections,
             connections_refused: metrics.connections_refused,
             requests: metrics.requests,

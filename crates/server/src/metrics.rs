@@ -1,6 +1,6 @@
 //! What the server counts: plain numbers, since one thread has them all. `INFO` shows them.
 
-use sumun_wire::{Answer, Code, Refusal};
+use sumun_wire::{Answer, Code, Command, Refusal};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Metrics {
@@ -27,7 +27,41 @@ pub(crate) struct Metrics {
     pub(crate) kept_bytes: usize,
     pub(crate) kept_bytes_max: usize,
     pub(crate) transactions_bytes: usize,
+    commands: [u64; COMMANDS.len()],
     refusals: [u64; CODES.len()],
+}
+
+/// What is decided, in the order of `place`.
+const COMMANDS: [&str; 12] = [
+    "configure",
+    "remove",
+    "receive",
+    "adjust",
+    "reserve",
+    "capture",
+    "release",
+    "return",
+    "extend",
+    "reservation",
+    "item",
+    "holder",
+];
+
+const fn place(command: &Command<'_>) -> usize {
+    match command {
+        Command::Configure(_) => 0,
+        Command::Remove { .. } => 1,
+        Command::Receive(_) => 2,
+        Command::Adjust(_) => 3,
+        Command::Reserve(_) => 4,
+        Command::Capture(_) => 5,
+        Command::Release(_) => 6,
+        Command::Return(_) => 7,
+        Command::Extend(_) => 8,
+        Command::Reservation { .. } => 9,
+        Command::Item { .. } => 10,
+        Command::Holder { .. } => 11,
+    }
 }
 
 const CODES: [Code; 12] = [
@@ -46,7 +80,8 @@ const CODES: [Code; 12] = [
 ];
 
 impl Metrics {
-    pub(crate) fn observe_answer(&mut self, answer: &Answer) {
+    pub(crate) fn observe_answer(&mut self, command: &Command<'_>, answer: &Answer) {
+        self.commands[place(command)] += 1;
         match answer {
             Answer::Refused(refusal) => self.observe_refusal(refusal),
             Answer::Available { .. }
@@ -73,6 +108,11 @@ impl Metrics {
     pub(crate) fn observe_step(&mut self, requests: u64) {
         self.steps += 1;
         self.step_requests_max = self.step_requests_max.max(requests);
+    }
+
+    /// Commands decided, refused ones too, by name.
+    pub(crate) fn commands(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        COMMANDS.into_iter().zip(self.commands)
     }
 
     /// Refusals of a code's word: two codes share `CONFLICT`.

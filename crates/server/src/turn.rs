@@ -209,6 +209,7 @@ impl Reactor {
                 return true;
             }
         };
+        let write = if read.tells_replay { reply::movement } else { reply::answer };
         let command = if read.wants_fresh_id {
             read.with_fresh_id(fresh.get_or_init(|| ledger.fresh_id()))
         } else {
@@ -221,8 +222,8 @@ impl Reactor {
                 false
             }
             Handled::Answer(answer) => {
-                self.metrics.observe_answer(&answer);
-                reply::answer(&mut writer, verb, &answer);
+                self.metrics.observe_answer(&command, &answer);
+                write(&mut writer, verb, &answer);
                 true
             }
         }
@@ -263,7 +264,13 @@ impl Reactor {
                 self.metrics.observe_refusal(&refusal);
                 writer.error(&refusal);
             }
-            Executed::Done => self.exec_answers(client, &transaction, &answers, ledger),
+            Executed::Done => {
+                commands
+                    .iter()
+                    .zip(&answers)
+                    .for_each(|(command, answer)| self.metrics.observe_answer(command, answer));
+                self.exec_answers(client, &transaction, &answers, ledger);
+            }
         }
         true
     }
@@ -280,10 +287,10 @@ impl Reactor {
         let mut answers = answers.iter();
         for piece in transaction.pieces() {
             match piece {
-                Piece::Ledger(verb, _) => {
+                Piece::Ledger(verb, read) => {
                     let answer = answers.next().expect("an EXEC that is done has an answer a command");
-                    self.metrics.observe_answer(answer);
-                    reply::answer(&mut client.session.writer(out), verb, answer);
+                    let write = if read.tells_replay { reply::movement } else { reply::answer };
+                    write(&mut client.session.writer(out), verb, answer);
                 }
                 Piece::Talk(talk, args) => {
                     let house = Around { reactor: self, ledger };

@@ -89,6 +89,18 @@ fn receive_and_adjust_take_a_movement_id_or_ask_for_a_fresh_one() {
     for fresh in ["RECEIVE a 5 ID *", "ADJUST a 5 REASON r ID *"] {
         read(fresh, |found| assert!(found.unwrap().1, "{fresh}"));
     }
+    for (line, tells) in [
+        ("RECEIVE a 5 WITHREPLAYED ID m", true),
+        ("ADJUST a 5 REASON r ID m withreplayed", true),
+        ("RECEIVE a 5 ID m", false),
+    ] {
+        let mut input = format!("{line}\n").into_bytes();
+        let mut parser = Parser::default();
+        assert!(parser.parse(&mut input).is_ok());
+        let verb = if line.starts_with('R') { Verb::Receive } else { Verb::Adjust };
+        assert_eq!(command::read(verb, parser.args(&input)).unwrap().tells_replay, tells, "{line}");
+    }
+    refused("RECEIVE a 5 ID m WITHREPLAYED WITHREPLAYED", "option: is given twice");
     refused("RECEIVE a", "too few");
     refused("RECEIVE a x ID m", "quantity: must be a plain integer");
     refused("RECEIVE a 5 ID", "too few");

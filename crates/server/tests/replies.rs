@@ -161,3 +161,17 @@ fn refusals_are_errors_that_carry_their_facts() {
     let misconf = wire(Protocol::Resp2, Verb::Reserve, &Answer::Refused(Refusal::bare(Code::ReadOnly)));
     assert!(misconf.starts_with("-MISCONF Errors writing to the log: "), "{misconf}");
 }
+
+#[test]
+fn a_movement_says_whether_it_was_a_replay_when_it_is_asked_to() {
+    let told = |protocol, answer: &Answer| {
+        let mut out = Vec::new();
+        reply::movement(&mut Writer::new(&mut out, protocol), Verb::Receive, answer);
+        String::from_utf8(out).expect("text").replace("\r\n", " ").trim_end().to_owned()
+    };
+    let answer = Answer::Available { available: 5, replayed: true };
+    assert_eq!(told(Protocol::Resp2, &answer), "*4 $9 available :5 $8 replayed :1");
+    assert_eq!(told(Protocol::Resp3, &answer), "%2 $9 available :5 $8 replayed :1");
+    assert_eq!(told(Protocol::Resp3, &Answer::Refused(Refusal::missing("a"))), "-NOTFOUND a");
+    check(Verb::Receive, &answer, ":5", ":5");
+}

@@ -74,3 +74,31 @@ pub(crate) const CONTROL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Copies of a running server's store that are begun until one is whole, and the pause between two.
 pub(crate) const STORE_COPIES_MAX: u32 = 100;
 pub(crate) const STORE_COPY_PAUSE: Duration = Duration::from_millis(20);
+
+/// A row of an import: settings with 16 KiB of metadata, each byte escaped, stay far below.
+pub(crate) const ROW_BYTES_MAX: usize = 256 << 10;
+/// Rows of one EXEC, and bytes of them, about: half of what the contract lets a transaction have, so that a step of the
+/// server stays short.
+pub(crate) const IMPORT_BATCH_ROWS: usize = 512;
+pub(crate) const IMPORT_BATCH_BYTES: usize = 128 << 10;
+/// The first pause before a batch is sent again, the longest, and how often an end is looked for meanwhile.
+pub(crate) const IMPORT_PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const IMPORT_PAUSE_MAX: Duration = Duration::from_secs(2);
+pub(crate) const IMPORT_LOOK: Duration = Duration::from_millis(100);
+/// Items whose settings were refused, which are kept in mind: 16 bytes each.
+pub(crate) const IMPORT_HELD_BACK_MAX: usize = 1_000_000;
+/// Ids of rows that are sorted in memory at a time, 32 bytes each, and rows with an id twice that are kept in mind.
+pub(crate) const TWICE_ENTRIES_MAX: usize = 1 << 20;
+pub(crate) const TWICE_FOUND_MAX: usize = 1_000_000;
+/// Items of one page of an export, and the largest page that is taken: items have 1,024 lots at most.
+pub(crate) const EXPORT_PAGE: usize = 250;
+pub(crate) const WEB_BODY_BYTES_MAX: usize = 256 << 20;
+/// How long an export asks again when it is not answered.
+pub(crate) const EXPORT_PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const EXPORT_PAUSE: Duration = Duration::from_millis(250);
+/// How long `top` waits for an answer, how often it may ask, how long it looks for a key at a time, and the newest events
+/// that it counts items in.
+pub(crate) const TOP_PATIENCE: Duration = Duration::from_secs(3);
+pub(crate) const TOP_EVERY_MS_MIN: u64 = 100;
+pub(crate) const TOP_LOOK: Duration = Duration::from_millis(50);
+pub(crate) const TOP_EVENTS: u64 = 200;

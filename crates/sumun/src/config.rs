@@ -5,6 +5,7 @@
 use crate::caps::{MEMORY_UNKNOWN_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, STORE_DELAY_MS_MAX};
 use crate::failure::Failure;
 use crate::machine;
+use crate::mistakes::{self, Looked, Mistake};
 use crate::units::{Bytes, Millis};
 use clap::Args;
 use serde::Deserialize;
@@ -14,7 +15,7 @@ use std::str::FromStr;
 
 /// The documented defaults. Every key stands in it.
 pub(crate) const DEFAULT_FILE: &str = include_str!("sumun.toml");
-const FILE_NAME: &str = "sumun.toml";
+pub(crate) const FILE_NAME: &str = "sumun.toml";
 
 /// What `serve` runs with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,6 +124,26 @@ impl ServerAddress {
     }
 }
 
+/// Which server's HTTP interface a command talks to.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct HttpAddress {
+    /// Address of the server's HTTP
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "SUMUN_SERVER_HTTP",
+        default_value = "127.0.0.1:7080",
+        hide_env_values = true
+    )]
+    pub(crate) http: String,
+}
+
+impl HttpAddress {
+    pub(crate) fn resolve(&self) -> Result<SocketAddr, Failure> {
+        address("--http", &self.http)
+    }
+}
+
 /// Flags of `serve` that say where the rest comes from.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Sources {
@@ -183,6 +204,11 @@ impl Layer {
             max_clients: self.max_clients.expect(whole),
             segment: self.segment.expect(whole),
         };
+        let Config { resp, http, expose, .. } = config;
+        // Names that nobody is served by do no harm: a flag may have turned HTTP off.
+        if let Some(found) = mistakes::contradictions(resp, http, &[], expose).into_iter().next() {
+            return Err(Failure::Usage(found.message));
+        }
         for (key, zero) in [
             ("retention", config.retention.0 == 0),
             ("log_retention", config.log_retention.0 == 0),
@@ -192,14 +218,6 @@ impl Layer {
             if zero {
                 return Err(Failure::Usage(format!("`{key}` must be more than 0")));
             }
-        }
-        let addresses = config.http.map(|http| ("http", http)).into_iter().chain([("resp", config.resp)]);
-        let is_open = |(_, address): &(&str, SocketAddr)| !address.ip().is_loopback() && !config.expose;
-        if let Some((key, address)) = addresses.into_iter().find(is_open) {
-            return Err(Failure::Usage(format!(
-                "`{key}` is {address}, which others can reach, and there are no keys yet: whoever reaches it may do \
-                 everything. Use an address of loopback, or `expose = true` (--expose) if the network keeps others away"
-            )));
         }
         if config.store_delay.0 > STORE_DELAY_MS_MAX {
             return Err(Failure::Usage(format!("`store_delay` is at most {}", Millis(STORE_DELAY_MS_MAX))));
@@ -218,7 +236,7 @@ fn optional_address(name: &str, text: &str) -> Result<Option<SocketAddr>, Failur
 }
 
 /// Names, separated by commas.
-fn hosts(text: &str) -> Result<Vec<String>, Failure> {
+pub(crate) fn hosts(text: &str) -> Result<Vec<String>, Failure> {
     let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
     let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
     names
@@ -233,26 +251,48 @@ fn half_of_what_there_is() -> Bytes {
     Bytes(machine::memory().map_or(MEMORY_UNKNOWN_BYTES, |bytes| bytes / 2))
 }
 
-fn read(path: &Path) -> Result<Layer, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::Usage(format!("cannot read the configuration {}: {error}", path.display())))?;
-    parse(&text, path)
-}
-
-/// Errors name file, line and key: `sumun.toml:3: unknown key `retentoin`…`.
-fn parse(text: &str, path: &Path) -> Result<Layer, Failure> {
-    toml::from_str(text).map_err(|error| {
-        let start = error.span().map_or(0, |span| span.start.min(text.len()));
-        let line = text.as_bytes()[..start].iter().filter(|&&b| b == b'\n').count();
-        let found = text.lines().nth(line).unwrap_or_default();
-        let key = found.split('=').next().unwrap_or_default().trim();
-        let why = error.message().replace("unknown field", "unknown key");
-        let about = if why.contains(&format!("`{key}`")) { String::new() } else { format!("`{key}`: ") };
-        Failure::Usage(format!("{}:{}: {about}{why}", path.display(), line + 1))
+fn text_of(path: &Path) -> Result<String, Failure> {
+    let failed = |why: String| Failure::Usage(format!("cannot read the configuration {}: {why}", path.display()));
+    let bytes = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        failed(format!("line {line} is not UTF-8"))
     })
 }
 
-fn address(name: &str, text: &str) -> Result<SocketAddr, Failure> {
+fn read(path: &Path) -> Result<Layer, Failure> {
+    parse(&text_of(path)?, path)
+}
+
+/// All mistakes, each with file, line, column and key: `sumun.toml:3:1: unknown key `retentoin`…`.
+fn parse(text: &str, path: &Path) -> Result<Layer, Failure> {
+    let Looked { mistakes, .. } = mistakes::look(text);
+    if !mistakes.is_empty() {
+        let lines: Vec<String> = mistakes.iter().map(|mistake| format!("{}:{mistake}", path.display())).collect();
+        return Err(Failure::Usage(lines.join("\nsumun: ")));
+    }
+    toml::from_str(text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
+}
+
+/// All mistakes of a file, contradictions too: what it leaves out has its default.
+pub(crate) fn check(path: &Path) -> Result<Vec<Mistake>, Failure> {
+    check_text(&text_of(path)?)
+}
+
+fn check_text(text: &str) -> Result<Vec<Mistake>, Failure> {
+    let mut looked = mistakes::look(text);
+    // A key that is wrong is taken as left out.
+    let default = mistakes::look(DEFAULT_FILE);
+    let said = |key: &str| looked.said(key).or_else(|| default.said(key)).unwrap_or_default();
+    let expose = said("expose") == "true";
+    let (resp, http) = (address("resp", said("resp"))?, optional_address("http", said("http"))?);
+    let found = mistakes::contradictions(resp, http, &hosts(said("http_hosts"))?, expose);
+    looked.contradicted(found);
+    Ok(looked.mistakes)
+}
+
+pub(crate) fn address(name: &str, text: &str) -> Result<SocketAddr, Failure> {
     let flaw =
         |why: String| Failure::Usage(format!("`{name}` is an address and a port, as in `127.0.0.1:6380`: {why}"));
     let mut found = text.to_socket_addrs().map_err(|error| flaw(format!("`{text}`: {error}")))?;
@@ -273,6 +313,11 @@ pub(crate) fn unknown_variables(command: &clap::Command) -> Vec<String> {
         .filter_map(|name| name.into_string().ok())
         .filter(|name| name.starts_with("SUMUN_"))
         .collect()
+}
+
+/// Whether whoever runs this wants no colours (<https://no-color.org>).
+pub(crate) fn wants_no_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
 /// A server that is started to be tried out takes its flags and the defaults, whatever this shell has set.
@@ -328,26 +373,132 @@ mod tests {
     }
 
     #[test]
-    fn flaws_of_a_file_are_told_with_file_line_and_key() {
-        let check = |text: &str, parts: &[&str]| {
-            let flaw = finish(text).expect_err(text);
-            parts.iter().for_each(|part| assert!(flaw.contains(part), "{text:?}: {flaw}"));
+    fn the_keys_that_are_checked_are_those_of_the_embedded_file() {
+        let table: toml::Table = DEFAULT_FILE.parse().expect("valid");
+        let mut keys: Vec<&str> = mistakes::keys().collect();
+        keys.sort_unstable();
+        assert!(table.keys().map(String::as_str).eq(keys));
+        assert_eq!(check_text(DEFAULT_FILE).map_err(|failure| failure.to_string()), Ok(Vec::new()));
+        assert_eq!(check_text("").map_err(|failure| failure.to_string()), Ok(Vec::new()));
+    }
+
+    /// Each mistake, one a line, as it is told.
+    fn found(text: &str) -> String {
+        let mistakes = check_text(text).expect("only mistakes");
+        mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn each_mistake_is_told_with_its_place_its_key_and_what_was_meant() {
+        let check = |text: &str, wanted: &str| assert_eq!(found(text), wanted, "{text:?}");
+        let part = |text: &str, parts: &[&str]| {
+            let found = found(text);
+            parts.iter().for_each(|part| assert!(found.contains(part), "{text:?}: {found}"));
+            assert_eq!(found.lines().count(), 1, "{text:?}: {found}");
         };
-        check("# first\nretentoin = \"7d\"\n", &["sumun.toml:2: ", "unknown key `retentoin`", "`retention`"]);
-        check("data = \"x\"\n\nretention = \"7w\"", &["sumun.toml:3: `retention`: a duration is"]);
-        check("memory = 512", &["sumun.toml:1: `memory`: ", "expected a string"]);
-        check("memory = \"512MB\"", &["sumun.toml:1: `memory`: a size is"]);
-        check("max_clients = -1", &["sumun.toml:1: `max_clients`: "]);
-        check("accept_clock = \"yes\"", &["sumun.toml:1: `accept_clock`: "]);
-        check("[resp]\naddress = 1", &["sumun.toml:1: "]);
-        check("data = \"a\"\ndata = \"b\"", &["sumun.toml:2: ", "duplicate key"]);
-        check("data = ", &["sumun.toml:1: "]);
-        check("resp = \"localhost\"", &["`resp` is an address and a port", "`localhost`"]);
-        check("retention = \"0s\"", &["`retention` must be more than 0"]);
-        check("http = \"0.0.0.0:7080\"", &["`http` is 0.0.0.0:7080, which others can reach", "--expose"]);
-        check("resp = \"[::]:6380\"", &["`resp` is [::]:6380, which others can reach", "--expose"]);
-        check("http_hosts = \"a.example:80\"", &["`http_hosts` are names without port", "`a.example:80`"]);
-        check("segment = \"1MiB\"", &["`segment` must be 4MiB to 4GiB, not 1MiB"]);
+        // Misspelt.
+        check("# first\nretentoin = \"7d\"\n", "2:1: unknown key `retentoin`; did you mean `retention`?");
+        check("log-retention = \"7d\"", "1:1: unknown key `log-retention`; did you mean `log_retention`?");
+        check("MaxClients = 5", "1:1: unknown key `MaxClients`; did you mean `max_clients`?");
+        check("  htp_hosts = \"a\"", "1:3: unknown key `htp_hosts`; did you mean `http_hosts`?");
+        part("colour = \"red\"", &["1:1: unknown key `colour`; the keys are data, resp, http"]);
+        check(
+            "[http]\nhosts = \"a\"",
+            "1:1: `http`: must be an address in quotes, as in \"127.0.0.1:7080\", or \"-\" for none, and is a table",
+        );
+        check(
+            "[server]\nresp = \"127.0.0.1:1\"",
+            "1:2: unknown table `server`: all keys stand at the top of the file, without `[…]`; did you mean `resp`?",
+        );
+        check(
+            "log.retention = \"7d\"",
+            "1:1: unknown table `log`: all keys stand at the top of the file, without `[…]`; did you mean `log_retention`?",
+        );
+        // The wrong type.
+        check("memory = 512", "1:10: `memory`: must be a size in quotes, as in \"512MiB\", and is a number");
+        part("retention = 30", &["1:13: `retention`: must be a duration in quotes", "is a number"]);
+        part("retention = 2026-01-01", &["1:13: `retention`: ", "is a date"]);
+        part("max_clients = \"1,000\"", &["1:15: `max_clients`: must be a whole number", "did you mean `1000`?"]);
+        part("max_clients = 1.5", &["1:15: `max_clients`: ", "is a number with a point"]);
+        check(
+            "accept_clock = \"yes\"",
+            "1:16: `accept_clock`: must be true or false, without quotes, and is text; did you mean `true`?",
+        );
+        check(
+            "expose = 0",
+            "1:10: `expose`: must be true or false, without quotes, and is a number; did you mean `false`?",
+        );
+        part("http = false", &["1:8: `http`: must be an address", "did you mean `\"-\"`?"]);
+        part("http_hosts = [\"a\", \"b\"]", &["1:14: `http_hosts`: ", "did you mean `\"a,b\"`?"]);
+        part("data = [1]", &["1:8: `data`: must be a directory in quotes, and is a list"]);
+        // The wrong unit.
+        part(
+            "data = \"x\"\n\nretention = \"7w\"",
+            &["3:13: `retention`: a duration is", "not `7w`; did you mean `\"49d\"`?"],
+        );
+        part("retention = \"30 days\"", &["did you mean `\"30d\"`?"]);
+        part("grace = \"90\"", &["1:9: `grace`: a duration is", "not `90`"]);
+        part("memory = \"512MB\"", &["1:10: `memory`: a size is", "did you mean `\"512MiB\"`?"]);
+        part("memory = \"2g\"", &["did you mean `\"2GiB\"`?"]);
+        part("grace = \"99999999999999999999s\"", &["more than can be counted"]);
+        // Out of range.
+        check("retention = \"0s\"", "1:13: `retention`: must be more than 0");
+        check("memory = \"0B\"", "1:10: `memory`: must be more than 0");
+        part("max_clients = 0", &["1:15: `max_clients`: must be more than 0"]);
+        part("max_clients = -1", &["1:15: `max_clients`: must be more than 0", "not -1"]);
+        check("store_delay = \"2m\"", "1:15: `store_delay`: must be at most 1m, not 2m");
+        check("segment = \"1MiB\"", "1:11: `segment`: must be 4MiB to 4GiB, not 1MiB");
+        check("data = \"\"", "1:8: `data`: a directory is missing");
+        // Addresses and names.
+        part("resp = \"localhost\"", &["1:8: `resp` is an address and a port", "did you mean `\"127.0.0.1:6380\"`?"]);
+        part("resp = \"6381\"", &["did you mean `\"127.0.0.1:6381\"`?"]);
+        part("http = \"http://127.0.0.1:80/\"", &["did you mean `\"127.0.0.1:80\"`?"]);
+        part("http = \"::1\"", &["did you mean `\"[::1]:7080\"`?"]);
+        part(
+            "http_hosts = \"a.example:80\"",
+            &["1:14: `http_hosts` are names without port", "did you mean `\"a.example\"`?"],
+        );
+        // What contradicts itself.
+        part("http = \"0.0.0.0:7080\"", &["1:1: `http` is 0.0.0.0:7080, which others can reach", "--expose"]);
+        part("\nresp = \"[::]:6380\"", &["2:1: `resp` is [::]:6380, which others can reach", "--expose"]);
+        check(
+            "resp = \"127.0.0.1:7080\"",
+            "1:1: `http` and `resp` are both 127.0.0.1:7080: each needs a port of its own",
+        );
+        check(
+            "http = \"-\"\nhttp_hosts = \"a\"",
+            "2:1: `http_hosts` names hosts, and `http` is `-`: HTTP is not served",
+        );
+        // No TOML.
+        part("data = \"a\"\ndata = \"b\"", &["2:1: `data`: duplicate key"]);
+        part("data = ", &["1:", "`data`: "]);
+        part("data = ./x", &["1:8: `data`: ", "did you mean `\"./x\"`?"]);
+        part("retention = 30d", &["1:", "`retention`: ", "did you mean `\"30d\"`?"]);
+        part("just words", &["1:"]);
+        part("data = \"x", &["1:", "`data`: "]);
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let text = "retentoin = \"7d\"\nmemory = 5\ngrace = \"1w\"\nresp = \"0.0.0.0:1\"\nmax_clients = x\n";
+        let found = found(text);
+        let lines: Vec<&str> = found.lines().filter_map(|line| line.split(':').next()).collect();
+        assert_eq!(lines, ["1", "2", "3", "4", "5"], "{found}");
+        let flaw = finish(text).expect_err("serve refuses it too");
+        assert!(
+            flaw.starts_with(
+                "sumun.toml:1:1: unknown key `retentoin`; did you mean `retention`?\nsumun: sumun.toml:2:10: "
+            ),
+            "{flaw}"
+        );
+    }
+
+    #[test]
+    fn what_layers_make_together_is_checked_too() {
+        let check = |text: &str, part: &str| assert!(finish(text).expect_err(text).contains(part), "{text}");
+        check("http = \"0.0.0.0:7080\"", "`http` is 0.0.0.0:7080, which others can reach");
+        check("http = \"127.0.0.1:6380\"", "`http` and `resp` are both 127.0.0.1:6380");
+        assert!(finish("resp = \"127.0.0.1:0\"\nhttp = \"127.0.0.1:0\"").is_ok());
     }
 
     #[test]

@@ -41,3 +41,9 @@ impl Drop for Scratch {
         }
     }
 }
+
+/// A file without a name, gone with whoever has it open.
+pub(crate) fn nameless() -> io::Result<std::fs::File> {
+    let scratch = Scratch::new("file")?;
+    std::fs::File::options().read(true).write(true).create_new(true).open(scratch.path().join("file"))
+}

@@ -103,13 +103,17 @@ impl Drop for Server {
 fn every_command_has_help_with_examples() {
     let scratch = Scratch::new();
     let (help, _) = check(&["--help"], &scratch.0, 0);
-    let commands = "serve demo bench verify log snapshot store config configure receive adjust reserve capture release extend return item reservation";
+    let commands = "serve demo bench verify log snapshot store top config configure receive adjust reserve capture release extend return item reservation";
     for name in commands.split(' ') {
         assert!(help.lines().any(|line| line.trim_start().starts_with(name)), "{name} in {help}");
         let (help, _) = check(&[name, "--help"], &scratch.0, 0);
         assert!(help.contains("Examples:\n") && help.contains(&format!("sumun {name}")), "{name}: {help}");
     }
     check(&["log", "dump", "--help"], &scratch.0, 0);
+    for words in [&["item", "import", "--help"][..], &["item", "export", "--help"], &["config", "check", "--help"]] {
+        let (help, _) = check(words, &scratch.0, 0);
+        assert!(help.contains("Examples:\n"), "{help}");
+    }
     check(&["store", "rebuild", "--help"], &scratch.0, 0);
     check(&["--version"], &scratch.0, 0);
     assert!(fs::read_dir(&scratch.0).expect("it is there").next().is_none(), "help makes nothing");
@@ -192,7 +196,7 @@ fn the_printed_configuration_is_one_that_is_taken() {
     fs::write(scratch.0.join("sumun.toml"), file.replace("retention = \"30d\"", "retention = \"0s\""))
         .expect("written");
     let (_, err) = check(&["serve"], &scratch.0, 2);
-    assert!(err.contains("`retention` must be more than 0"), "the whole file was read: {err}");
+    assert!(err.contains("`retention`: must be more than 0"), "the whole file was read: {err}");
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub struct Read<'a> {
     pub command: Command<'a>,
     /// Whether the movement's id is `*`: then `with_fresh_id` must give it one.
     pub wants_fresh_id: bool,
+    /// Whether a movement's answer shall say if it was a replay (`WITHREPLAYED`).
+    pub tells_replay: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +38,11 @@ const fn invalid<T>(field: &'static str, why: &'static str) -> Result<T> {
 /// Reads `args`, whose first is the name that `verb` was found by.
 pub fn read<'a>(verb: Verb, args: Args<'a>) -> Result<Read<'a>> {
     let mut words = Words { args, next: 1 };
-    let mut wants_fresh_id = false;
+    let (mut wants_fresh_id, mut tells_replay) = (false, None);
     let command = match verb {
         Verb::Configure => Command::Configure(configure(&mut words)?),
-        Verb::Receive => Command::Receive(receive(&mut words, &mut wants_fresh_id)?),
-        Verb::Adjust => Command::Adjust(adjust(&mut words, &mut wants_fresh_id)?),
+        Verb::Receive => Command::Receive(receive(&mut words, &mut wants_fresh_id, &mut tells_replay)?),
+        Verb::Adjust => Command::Adjust(adjust(&mut words, &mut wants_fresh_id, &mut tells_replay)?),
         Verb::Reserve => Command::Reserve(reserve(&mut words)?),
         Verb::Capture => Command::Capture(part(&mut words)?),
         Verb::Release => Command::Release(part(&mut words)?),
@@ -55,7 +57,7 @@ pub fn read<'a>(verb: Verb, args: Args<'a>) -> Result<Read<'a>> {
     if words.option().is_some() {
         return invalid("arguments", "there are words behind the last one");
     }
-    Ok(Read { command, wants_fresh_id })
+    Ok(Read { command, wants_fresh_id, tells_replay: tells_replay.is_some() })
 }
 
 impl<'a> Read<'a> {
@@ -110,18 +112,20 @@ fn configure<'a>(words: &mut Words<'a>) -> Result<Configure<'a>> {
     })
 }
 
-fn receive<'a>(words: &mut Words<'a>, wants_fresh_id: &mut bool) -> Result<Receive<'a>> {
+fn receive<'a>(words: &mut Words<'a>, fresh: &mut bool, tells: &mut Option<()>) -> Result<Receive<'a>> {
     words.need(2)?;
     let mut receive = Receive { sku: words.name("sku")?, quantity: words.unsigned("quantity")?, ..Receive::default() };
     while let Some(word) = words.option() {
         if is(word, "ID") {
-            once(&mut receive.movement, words.movement(wants_fresh_id)?, "id")?;
+            once(&mut receive.movement, words.movement(fresh)?, "id")?;
         } else if is(word, "LOT") {
             once(&mut receive.lot, words.name("lot")?, "lot")?;
         } else if is(word, "EXPIRES") {
             once(&mut receive.expires_at, Timestamp(words.unsigned("expires_at")?), "expires_at")?;
         } else if is(word, "AT") {
             once(&mut receive.location, words.name("location")?, "location")?;
+        } else if is(word, "WITHREPLAYED") {
+            once(tells, (), "option")?;
         } else {
             return unknown();
         }
@@ -129,7 +133,7 @@ fn receive<'a>(words: &mut Words<'a>, wants_fresh_id: &mut bool) -> Result<Recei
     Ok(receive)
 }
 
-fn adjust<'a>(words: &mut Words<'a>, wants_fresh_id: &mut bool) -> Result<Adjust<'a>> {
+fn adjust<'a>(words: &mut Words<'a>, fresh: &mut bool, tells: &mut Option<()>) -> Result<Adjust<'a>> {
     words.need(2)?;
     let (sku, delta) = (words.name("sku")?, words.signed("delta")?);
     let (mut reason, mut movement, mut lot) = (None, None, None);
@@ -137,9 +141,11 @@ fn adjust<'a>(words: &mut Words<'a>, wants_fresh_id: &mut bool) -> Result<Adjust
         if is(word, "REASON") {
             once(&mut reason, words.name("reason")?, "reason")?;
         } else if is(word, "ID") {
-            once(&mut movement, words.movement(wants_fresh_id)?, "id")?;
+            once(&mut movement, words.movement(fresh)?, "id")?;
         } else if is(word, "LOT") {
             once(&mut lot, words.name("lot")?, "lot")?;
+        } else if is(word, "WITHREPLAYED") {
+            once(tells, (), "option")?;
         } else {
             return unknown();
         }

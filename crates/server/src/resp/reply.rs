@@ -28,6 +28,20 @@ pub fn answer(out: &mut Writer<'_>, verb: Verb, answer: &Answer) {
     }
 }
 
+/// Writes what a movement came to, and whether it was a replay.
+pub fn movement(out: &mut Writer<'_>, verb: Verb, answer: &Answer) {
+    match answer {
+        Answer::Available { available, replayed } => {
+            out.map(2);
+            unsigned(out, "available", *available);
+            flag(out, "replayed", *replayed);
+        }
+        Answer::Outcome(_) | Answer::Item(_) | Answer::Reservation(_) | Answer::Holder(_) | Answer::Refused(_) => {
+            self::answer(out, verb, answer)
+        }
+    }
+}
+
 /// Written out, since nearly every reply is one: names cost more than what they name.
 fn outcome(out: &mut Writer<'_>, verb: Verb, outcome: &Outcome) {
     let (expiry, tombstone) = match verb {

@@ -93,7 +93,7 @@ pub static TABLE: [Entry; 24] = [
         -3,
         WRITE,
         "Adds a quantity to an item's on_hand.",
-        "sku quantity ID movement|* [LOT lot] [EXPIRES unix-ms] [AT location]",
+        "sku quantity ID movement|* [LOT lot] [EXPIRES unix-ms] [AT location] [WITHREPLAYED]",
     ),
     entry(
         Word::Ledger(Verb::Adjust),
@@ -101,7 +101,7 @@ pub static TABLE: [Entry; 24] = [
         -3,
         WRITE,
         "Changes an item's on_hand by a signed quantity.",
-        "sku delta REASON word ID movement|* [LOT lot]",
+        "sku delta REASON word ID movement|* [LOT lot] [WITHREPLAYED]",
     ),
     entry(
         Word::Ledger(Verb::Reserve),

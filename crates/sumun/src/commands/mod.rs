@@ -6,7 +6,9 @@ mod capture;
 mod config;
 mod configure;
 mod demo;
+mod export;
 mod extend;
+mod import;
 mod item;
 mod log;
 mod receive;
@@ -17,6 +19,7 @@ mod return_;
 mod serve;
 mod snapshot;
 mod store;
+mod top;
 mod verb;
 mod verify;
 
@@ -44,9 +47,8 @@ enum Command {
     Log(log::Log),
     Snapshot(snapshot::Snapshot),
     Store(store::Store),
-    /// Print the configuration file, with every key at its default
-    #[command(after_help = config::HELP)]
-    Config,
+    Top(top::Top),
+    Config(config::Config),
     Configure(configure::Configure),
     Receive(receive::Receive),
     Adjust(adjust::Adjust),
@@ -69,7 +71,8 @@ impl Cli {
             Command::Log(arguments) => log::run(arguments),
             Command::Snapshot(arguments) => snapshot::run(arguments),
             Command::Store(arguments) => store::run(arguments),
-            Command::Config => config::run(),
+            Command::Top(arguments) => top::run(arguments),
+            Command::Config(arguments) => config::run(arguments),
             Command::Configure(arguments) => configure::run(arguments),
             Command::Receive(arguments) => receive::run(arguments),
             Command::Adjust(arguments) => adjust::run(arguments),

@@ -82,6 +82,7 @@ fn start_http(config: &Config, reactor: &mut Reactor, listener: Listener, run: u
         hosts: config.http_hosts.clone(),
         connections_max: (config.max_clients as usize).min(sumun_http::caps::CONNECTIONS_MAX),
         run,
+        memory_bytes: Some(config.memory.0),
         feed: Some(feed.clone()),
         ..sumun_http::Options::default()
     };
