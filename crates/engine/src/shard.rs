@@ -10,7 +10,7 @@ use crate::caps::{
 use crate::keeper::Keeper;
 use sumun_codec::{DecodeError, decode, encode, next_event};
 use sumun_core::{Decision, Event, EventKind, Key, LogEntry, State};
-use sumun_wire::{Answer, Command, Refusal};
+use sumun_wire::{Answer, Command, Refusal, Trace};
 
 #[derive(Debug)]
 pub struct Shard {
@@ -154,6 +154,12 @@ impl Shard {
 
     /// Decides one command and applies what came of it.
     pub fn handle(&mut self, command: &Command<'_>, budget: Budget) -> Decided {
+        self.handle_traced(command, None, budget)
+    }
+
+    /// The event that the command makes carries the trace. What comes before it does not: ends are time's doing, and an
+    /// item that a receipt makes stands even if nobody asks for the receipt again.
+    pub fn handle_traced(&mut self, command: &Command<'_>, trace: Option<&Trace>, budget: Budget) -> Decided {
         self.work.commands += 1;
         self.work.lines += command.line_count() as u32;
         for _ in 0..FIRSTS_PER_COMMAND {
@@ -169,6 +175,9 @@ impl Shard {
             if let Some(refusal) = refused(budget, command) {
                 let stands = self.state.as_it_stands(self.now, command);
                 return Decided::Answer(stands.unwrap_or(Answer::Refused(refusal)));
+            }
+            if own.is_some() {
+                self.event.trace = trace.copied();
             }
             self.write();
             if let Some(answer) = own {

@@ -5,6 +5,7 @@ use crate::problem::Problem;
 use crate::requests::Wish;
 use std::sync::{Arc, Mutex, PoisonError};
 use sumun_server::{Handover, Question, Refused, Reply, Wants};
+use sumun_wire::Trace;
 use tokio::sync::{Notify, oneshot};
 
 #[derive(Clone, Debug)]
@@ -29,6 +30,7 @@ struct Answered {
 
 struct Asked {
     wish: Wish,
+    trace: Option<Trace>,
     to: oneshot::Sender<(Wish, Reply)>,
     outbox: Arc<Outbox>,
 }
@@ -40,8 +42,11 @@ impl Question for Asked {
     fn bytes(&self) -> usize {
         self.wish.bytes()
     }
+    fn trace(&self) -> Option<&Trace> {
+        self.trace.as_ref()
+    }
     fn answer(self: Box<Self>, reply: Reply) {
-        let Asked { wish, to, outbox } = *self;
+        let Asked { wish, to, outbox, trace: _ } = *self;
         let mut answered = outbox.answered.lock().unwrap_or_else(PoisonError::into_inner);
         let was_empty = answered.is_empty();
         answered.push(Answered { to, wish, reply });
@@ -92,8 +97,12 @@ impl Asker {
     }
 
     pub(crate) async fn ask(&self, wish: Wish) -> Result<(Wish, Reply), Unanswered> {
+        self.ask_traced(wish, None).await
+    }
+
+    pub(crate) async fn ask_traced(&self, wish: Wish, trace: Option<Trace>) -> Result<(Wish, Reply), Unanswered> {
         let (to, answer) = oneshot::channel();
-        let question = Box::new(Asked { wish, to, outbox: Arc::clone(&self.outbox) });
+        let question = Box::new(Asked { wish, trace, to, outbox: Arc::clone(&self.outbox) });
         match self.handover.put(question) {
             Ok(true) => self.asked.notify_one(),
             Ok(false) => {}

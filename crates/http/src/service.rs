@@ -27,9 +27,11 @@ use std::time::Duration;
 use sumun_feed::Feed;
 use sumun_server::ledger::Readiness;
 use sumun_server::{Reply, Report};
+use sumun_wire::Trace;
 use tokio::sync::watch;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// What all requests share.
@@ -151,7 +153,7 @@ impl House {
             | Operation::Extend
             | Operation::Return => {
                 let wish = self.wish(operation, &path, head, &brought)?;
-                let (wish, reply) = self.asker.ask(wish).await?;
+                let (wish, reply) = self.asker.ask_traced(wish, read_trace(&head.headers)).await?;
                 Ok(respond(&wish, &reply, &self.memory)?)
             }
         }
@@ -276,6 +278,13 @@ impl House {
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(crate::metrics::CONTENT_TYPE));
         Ok(response)
     }
+}
+
+/// A trace that is told in a way that the specification calls invalid is none.
+fn read_trace(headers: &HeaderMap) -> Option<Trace> {
+    let mut all = headers.get_all(TRACEPARENT).iter();
+    let trace = Trace::read(all.next()?.as_bytes())?;
+    all.next().is_none().then_some(trace)
 }
 
 fn json_of(bytes: Bytes) -> Response<Body> {

@@ -16,7 +16,7 @@ use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use sumun_wire::{Answer, Command, ItemRecord, Refusal, ReservationRecord};
+use sumun_wire::{Answer, Command, ItemRecord, Refusal, ReservationRecord, Trace};
 
 /// What is asked, and who hears the answer. Dropped unanswered: what it rests on could not be proven, or nobody decides
 /// any more.
@@ -24,6 +24,10 @@ pub trait Question: Send {
     fn wants(&self) -> Wants<'_>;
     /// What it keeps in memory while it waits, about.
     fn bytes(&self) -> usize;
+    /// Where in a trace it was asked: the event that it makes says so.
+    fn trace(&self) -> Option<&Trace> {
+        None
+    }
     fn answer(self: Box<Self>, reply: Reply);
 }
 

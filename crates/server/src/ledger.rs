@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 pub use sumun_engine::{Durations, ListBy, OpenPage, Skus, SkusOf};
-use sumun_wire::{Answer, Command, Refusal};
+use sumun_wire::{Answer, Command, Refusal, Trace};
 
 /// A cycle's number. Steps are proven in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -142,7 +142,8 @@ pub trait Ledger {
     fn can_step(&self) -> bool;
     /// Ends what is due, within a budget.
     fn open_step(&mut self);
-    fn handle(&mut self, command: &Command<'_>) -> Handled;
+    /// The event that the command makes carries the trace.
+    fn handle(&mut self, command: &Command<'_>, trace: Option<&Trace>) -> Handled;
     /// Decides all, with nothing in between; `answers` is empty and gets one a command.
     fn exec(&mut self, commands: &[Command<'_>], answers: &mut Vec<Answer>) -> Executed;
     /// Open reservations, a bounded look at them: due ones are left out, and none is ended.

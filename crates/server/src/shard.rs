@@ -10,7 +10,7 @@ use crate::ledger::{
 use std::fmt;
 use std::time::Duration;
 use sumun_engine::{Bounds, Budget, Engine, Exec, ExecAborted, Notice};
-use sumun_wire::{Answer, Command};
+use sumun_wire::{Answer, Command, Trace};
 
 /// Who hears what the operator should know.
 pub type Hears = Box<dyn FnMut(&Notice) + Send>;
@@ -100,11 +100,11 @@ impl Ledger for Shard {
         }
     }
 
-    fn handle(&mut self, command: &Command<'_>) -> Handled {
+    fn handle(&mut self, command: &Command<'_>, trace: Option<&Trace>) -> Handled {
         if !self.open {
             return Handled::Later;
         }
-        match self.engine.handle(command) {
+        match self.engine.handle_traced(command, trace) {
             sumun_engine::Handled::Answer(answer) => Handled::Answer(answer),
             sumun_engine::Handled::Later => Handled::Later,
             sumun_engine::Handled::Reading => Handled::Reading,

@@ -204,7 +204,8 @@ impl Reactor {
         } else {
             read.command
         };
-        match ledger.handle(&command) {
+        // RESP has no place for a trace.
+        match ledger.handle(&command, None) {
             Handled::Later => false,
             Handled::Reading => {
                 client.reading = true;

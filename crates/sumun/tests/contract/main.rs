@@ -25,6 +25,7 @@ mod http_refusals;
 mod http_reservations;
 mod http_schemathesis;
 mod http_stream;
+mod http_traces;
 mod races;
 mod redis_rs;
 mod resp_items;
