@@ -203,6 +203,13 @@ impl Engine {
     pub fn bounds(&self) -> Option<Bounds> {
         self.log.as_ref().map(|log| log.bounds())
     }
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+    /// A time not before that of the log's oldest event, as it was last looked at.
+    pub fn oldest_ms(&self) -> Option<u64> {
+        self.trim.oldest_ms()
+    }
     pub fn stats(&self) -> &Stats {
         &self.stats
     }

@@ -133,6 +133,7 @@ impl Reactor {
                 break;
             };
             let mut progress = std::mem::replace(&mut handed.progress, Progress::Fresh);
+            handed.question.begins();
             let next = self.decide_handed(&handed, &mut progress, ledger);
             handed.progress = progress;
             match next {
@@ -143,6 +144,7 @@ impl Reactor {
                 Next::Reading => self.desk.reading.push(handed),
                 Next::Answer(reply) => {
                     self.metrics.requests += 1;
+                    handed.question.decided();
                     let bytes = handed.question.bytes() + kept(&reply);
                     self.desk.unproven_bytes += bytes;
                     self.desk.answered.push(Answered { handed, reply, bytes });

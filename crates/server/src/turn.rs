@@ -195,6 +195,7 @@ impl Reactor {
         let read = match command::read(verb, args) {
             Ok(read) => read,
             Err(refused) => {
+                self.metrics.observe_misread(refused);
                 session::refuse(&mut writer, verb, refused);
                 return true;
             }
@@ -280,7 +281,10 @@ impl Reactor {
                     let house = Around { reactor: self, ledger };
                     admin::talk(talk, args, &mut client.session, &house, out);
                 }
-                Piece::Refused(verb, refused) => session::refuse(&mut client.session.writer(out), verb, refused),
+                Piece::Refused(verb, refused) => {
+                    self.metrics.observe_misread(refused);
+                    session::refuse(&mut client.session.writer(out), verb, refused);
+                }
             }
         }
     }

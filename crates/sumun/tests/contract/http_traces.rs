@@ -1,8 +1,10 @@
 //! A trace that a request brings is carried into the event that it makes, and leaves with it wherever events leave.
 
 use super::http_stream::Follower;
-use super::support::{Http, Server};
+use super::support::collector::{Collector, attributes, hex};
+use super::support::{Http, Server, world};
 use serde_json::Value;
+use std::net::TcpListener;
 
 const ID: &str = "0af7651916cd43dd8448eb211c80319c";
 
@@ -68,7 +70,7 @@ fn life(asking: &mut Asking) -> Vec<(&'static str, &'static str, Option<String>)
     expected.push(("reservation.returned", "r", Some(asking.ask("POST", &of("return"), back, 200))));
     // Time ends it, whoever asks next.
     expected.push(("reservation.held", "x", Some(asking.ask("POST", "/v1/reservations", &reserve("x", 1), 201))));
-    super::support::world::sleep_ms(5);
+    world::sleep_ms(5);
     asking.ask("POST", "/v1/reservations/x/capture", "{}", 409);
     expected.push(("reservation.expired", "x", None));
     expected
@@ -148,4 +150,104 @@ fn a_requests_trace_is_in_its_event_on_pages_streams_histories_and_dumps() {
     assert_eq!(shown, expected.iter().filter(|(_, _, trace)| trace.is_some()).count());
     let verified = Server::command(&["verify", "--data", data]);
     assert_eq!(verified.status.code(), Some(0), "{verified:?}");
+}
+
+/// The trace and the span that the newest event of this type names.
+fn named(http: &mut Http, kind: &str) -> Option<(String, String, String)> {
+    let page = http.json(&format!("/v1/events?type={kind}&limit=1000"));
+    let text = page["events"].as_array()?.last()?.get("traceparent")?.as_str()?.to_owned();
+    let parts: Vec<&str> = text.split('-').collect();
+    let [_, id, span, flags] = parts.as_slice() else { panic!("{text}") };
+    Some(((*id).to_owned(), (*span).to_owned(), (*flags).to_owned()))
+}
+
+#[test]
+fn an_event_names_the_span_of_the_request_that_made_it() {
+    let mut collector = Collector::start();
+    let url = format!("http://{}", collector.address);
+    let mut server = Server::start_with(&["--otlp", &url, "--trace-ratio", "0"]);
+    let mut http = Http::connect(&server);
+    let receive = |http: &mut Http, id: &str, trace: &str| {
+        let body = format!(r#"{{"id": "{id}", "quantity": 5}}"#);
+        let answer = http.call("POST", "/v1/items/a/receipts", &[("traceparent", trace)], Some(&body));
+        assert_eq!(answer.status, 201, "{answer}");
+        named(http, "item.received")
+    };
+    // Sampled: whoever goes on from the event goes on from the server's span.
+    let (id, span, flags) = receive(&mut http, "m1", &parent(1)).expect("it is traced");
+    assert_eq!((id.as_str(), flags.as_str()), (ID, "01"));
+    assert_ne!(span, format!("{:016x}", 1));
+    let server_span = collector.span(&span);
+    assert_eq!((hex(&server_span.trace_id), hex(&server_span.parent_span_id)), (ID.into(), format!("{:016x}", 1)));
+    assert_eq!(server_span.name, "POST /v1/items/{sku}/receipts");
+    let of = attributes(&server_span);
+    let expected = [
+        ("http.request.method", "POST"),
+        ("http.response.status_code", "201"),
+        ("http.route", "/v1/items/{sku}/receipts"),
+        ("network.protocol.version", "1.1"),
+        ("url.path", "/v1/items/a/receipts"),
+        ("url.scheme", "http"),
+    ];
+    assert_eq!(of.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>(), expected);
+    let stages = collector.children(&span);
+    assert_eq!(stages.keys().collect::<Vec<_>>(), ["sumun.commit", "sumun.decide", "sumun.queue"]);
+    let [queue, decide, commit] = ["sumun.queue", "sumun.decide", "sumun.commit"].map(|name| &stages[name]);
+    assert!(server_span.start_time_unix_nano <= queue.start_time_unix_nano);
+    assert!(queue.end_time_unix_nano == decide.start_time_unix_nano);
+    assert!(decide.end_time_unix_nano == commit.start_time_unix_nano);
+    assert!(commit.end_time_unix_nano <= server_span.end_time_unix_nano);
+
+    // A refusal says so, and is no failure of the server's.
+    let refused = http.call("POST", "/v1/reservations/x/capture", &[("traceparent", &parent(2))], Some("{}"));
+    assert_eq!(refused.status, 404);
+    // Not sampled: passed on as it came, and no span of it.
+    let unsampled = format!("00-{ID}-{:016x}-00", 3);
+    assert_eq!(receive(&mut http, "m2", &unsampled), Some((ID.into(), format!("{:016x}", 3), "00".into())));
+    // Without a trace, at this part, none.
+    assert_eq!(receive(&mut http, "m3", ""), None);
+    assert_eq!(server.terminate().code(), Some(0));
+    // What waited when it ended came before it did.
+    let mut left: Vec<_> = Vec::new();
+    while collector.waits() > 0 {
+        left.extend(collector.children(&format!("{:016x}", 2)).into_values());
+        if collector.waits() > 0 {
+            break;
+        }
+    }
+    let [refused] = left.as_slice() else { panic!("one server span of the refusal: {left:?}") };
+    let of = attributes(refused);
+    assert_eq!((of["http.response.status_code"].as_str(), of["sumun.code"].as_str()), ("404", "not_found"));
+    assert!(!of.contains_key("error.type") && refused.status.as_ref().is_none_or(|status| status.code == 0));
+    assert!(collector.children(&format!("{:016x}", 3)).is_empty());
+}
+
+#[test]
+fn a_collector_that_stalls_or_is_down_costs_no_request_anything() {
+    // It listens, and never reads.
+    let stalled = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let gone = TcpListener::bind("127.0.0.1:0").and_then(|gone| gone.local_addr()).expect("a port");
+    for address in [stalled.local_addr().expect("bound"), gone] {
+        let mut server = Server::start_with(&["--otlp", &format!("http://{address}"), "--trace-ratio", "1"]);
+        let mut http = Http::connect(&server);
+        let begun = world::unix_ms();
+        for _ in 0..2_000 {
+            let answer = http.get("/v1/items/a");
+            assert_eq!(answer.status, 404, "{answer}");
+        }
+        // The four spans of each are more than the queue takes.
+        let metrics = http.get("/metrics").text();
+        let metric = |name: &str| -> f64 {
+            let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line.unwrap_or_else(|| panic!("no {name}: {metrics}")).parse().expect("a number")
+        };
+        assert_eq!(metric("sumun_trace_spans_sent_total"), 0.0);
+        assert!(metric("sumun_trace_spans_queued") <= 4_096.0);
+        let lost = metric("sumun_trace_spans_dropped_total") + metric("sumun_trace_spans_failed_total");
+        assert!(address == gone || lost > 0.0, "{metrics}");
+        assert!(world::unix_ms() - begun < 10_000, "{} ms", world::unix_ms() - begun);
+        let stopping = world::unix_ms();
+        assert_eq!(server.terminate().code(), Some(0));
+        assert!(world::unix_ms() - stopping < 8_000, "{} ms", world::unix_ms() - stopping);
+    }
 }
