@@ -176,7 +176,7 @@ impl Shard {
                 let stands = self.state.as_it_stands(self.now, command);
                 return Decided::Answer(stands.unwrap_or(Answer::Refused(refusal)));
             }
-            if own.is_some() {
+            if own.is_some() && trace.is_some() {
                 self.event.trace = trace.copied();
             }
             self.write();

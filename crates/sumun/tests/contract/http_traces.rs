@@ -177,8 +177,8 @@ fn an_event_names_the_span_of_the_request_that_made_it() {
     let (id, span, flags) = receive(&mut http, "m1", &parent(1)).expect("it is traced");
     assert_eq!((id.as_str(), flags.as_str()), (ID, "01"));
     assert_ne!(span, format!("{:016x}", 1));
-    let server_span = collector.span(&span);
-    assert_eq!((hex(&server_span.trace_id), hex(&server_span.parent_span_id)), (ID.into(), format!("{:016x}", 1)));
+    let server_span = collector.child_of(&format!("{:016x}", 1));
+    assert_eq!((hex(&server_span.trace_id), hex(&server_span.span_id)), (ID.to_owned(), span.clone()));
     assert_eq!(server_span.name, "POST /v1/items/{sku}/receipts");
     let of = attributes(&server_span);
     let expected = [
@@ -207,16 +207,9 @@ fn an_event_names_the_span_of_the_request_that_made_it() {
     // Without a trace, at this part, none.
     assert_eq!(receive(&mut http, "m3", ""), None);
     assert_eq!(server.terminate().code(), Some(0));
-    // What waited when it ended came before it did.
-    let mut left: Vec<_> = Vec::new();
-    while collector.waits() > 0 {
-        left.extend(collector.children(&format!("{:016x}", 2)).into_values());
-        if collector.waits() > 0 {
-            break;
-        }
-    }
-    let [refused] = left.as_slice() else { panic!("one server span of the refusal: {left:?}") };
-    let of = attributes(refused);
+    // What waited when it ended is sent before it does.
+    let refused = collector.child_of(&format!("{:016x}", 2));
+    let of = attributes(&refused);
     assert_eq!((of["http.response.status_code"].as_str(), of["sumun.code"].as_str()), ("404", "not_found"));
     assert!(!of.contains_key("error.type") && refused.status.as_ref().is_none_or(|status| status.code == 0));
     assert!(collector.children(&format!("{:016x}", 3)).is_empty());

@@ -33,14 +33,14 @@ impl Collector {
         Collector { address, got, spans: Vec::new() }
     }
 
-    /// The span with this id: waits until it comes.
-    pub(crate) fn span(&mut self, id: &str) -> Span {
+    /// The span whose parent this is: waits until it comes.
+    pub(crate) fn child_of(&mut self, id: &str) -> Span {
         loop {
-            if let Some(at) = self.spans.iter().position(|span| hex(&span.span_id) == id) {
+            if let Some(at) = self.spans.iter().position(|span| hex(&span.parent_span_id) == id) {
                 return self.spans.remove(at);
             }
             let more = self.got.recv_timeout(Duration::from_secs(15));
-            self.spans.extend(more.unwrap_or_else(|_| panic!("no span {id} came; there are {:?}", self.spans)));
+            self.spans.extend(more.unwrap_or_else(|_| panic!("no span of {id} came; there are {:?}", self.spans)));
         }
     }
 
@@ -48,11 +48,6 @@ impl Collector {
     pub(crate) fn children(&mut self, id: &str) -> BTreeMap<String, Span> {
         let of = self.spans.extract_if(.., |span| hex(&span.parent_span_id) == id);
         of.map(|span| (span.name.clone(), span)).collect()
-    }
-
-    pub(crate) fn waits(&mut self) -> usize {
-        self.spans.extend(self.got.try_iter().flatten());
-        self.spans.len()
     }
 }
 
