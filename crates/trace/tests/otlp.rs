@@ -23,13 +23,13 @@ fn clock() -> SystemTime {
 
 /// A collector that takes everything; what it got.
 fn collector() -> (SocketAddr, Receiver<ExportTraceServiceRequest>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound");
     let (send, receive) = channel();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             // Whoever waits for it may be through.
-            let _ = send.send(take(stream.unwrap()));
+            let _ = send.send(take(stream.expect("a connection")));
         }
     });
     (address, receive)
@@ -38,30 +38,30 @@ fn collector() -> (SocketAddr, Receiver<ExportTraceServiceRequest>) {
 fn take(stream: TcpStream) -> ExportTraceServiceRequest {
     let mut reader = BufReader::new(stream);
     let (mut line, mut head) = (String::new(), Vec::new());
-    while reader.read_line(&mut line).unwrap() > 2 {
+    while reader.read_line(&mut line).expect("a head") > 2 {
         head.push(std::mem::take(&mut line).trim().to_ascii_lowercase());
     }
     assert_eq!(head[0], "post /v1/traces http/1.1");
     assert!(head.contains(&"content-type: application/x-protobuf".to_owned()), "{head:?}");
     let length = head.iter().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
-    let mut body = vec![0; length.parse().unwrap()];
-    reader.read_exact(&mut body).unwrap();
-    reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+    let mut body = vec![0; length.parse().expect("a length")];
+    reader.read_exact(&mut body).expect("a body");
+    reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").expect("it waits");
     ExportTraceServiceRequest::decode(body.as_slice()).expect("it is OTLP")
 }
 
 fn tracer(address: SocketAddr, ratio: f64) -> (Tracer, Receiver<Notice>) {
     let (tell, told) = channel();
     let tracer = Tracer::start(Setup {
-        endpoint: format!("http://{address}").parse().unwrap(),
+        endpoint: format!("http://{address}").parse().expect("a URL"),
         ratio,
         service: "shop".into(),
         instance: "log/0".into(),
         version: "1.2.3",
         clock,
-        hears: Box::new(move |notice| tell.send(notice.clone()).unwrap()),
+        hears: Box::new(move |notice| tell.send(notice.clone()).expect("the test listens")),
     });
-    (tracer.unwrap(), told)
+    (tracer.expect("it starts"), told)
 }
 
 fn end(span: Span, name: &'static str) {
@@ -69,7 +69,7 @@ fn end(span: Span, name: &'static str) {
 }
 
 fn parent(flags: u8) -> Trace {
-    Trace::new([0xab; 16], [0xcd; 8], flags).unwrap()
+    Trace::new([0xab; 16], [0xcd; 8], flags).expect("no id is zero")
 }
 
 /// Does not wait longer than a test may take.

@@ -76,6 +76,8 @@ fn life(asking: &mut Asking) -> Vec<(&'static str, &'static str, Option<String>)
     expected
 }
 
+type Headers<'a> = Vec<(&'a str, &'a str)>;
+
 /// What the specification calls invalid is as if it were not there; what it does not know yet is read as far as known.
 fn odd_headers(asking: &mut Asking) -> Vec<(&'static str, &'static str, Option<String>)> {
     let good = parent(77);
@@ -84,7 +86,7 @@ fn odd_headers(asking: &mut Asking) -> Vec<(&'static str, &'static str, Option<S
     let zeros = format!("00-{}-{:016x}-01", "0".repeat(32), 1);
     let twice = [("traceparent", good.as_str()), ("Traceparent", good.as_str())];
     let one = |value| vec![("traceparent", value)];
-    let rows: [(Vec<(&str, &str)>, Option<&str>); 9] = [
+    let rows: [(Headers<'_>, Option<&str>); 9] = [
         (vec![], None),
         (one("nonsense"), None),
         (one(&upper), None),

@@ -52,10 +52,12 @@ impl Collector {
 }
 
 pub(crate) fn attributes(span: &Span) -> BTreeMap<&str, String> {
-    let text = |value: &Any| match value {
-        Any::StringValue(text) => text.clone(),
-        Any::IntValue(number) => number.to_string(),
-        other => panic!("{other:?}"),
+    let text = |value: &Any| {
+        if let Any::StringValue(text) = value {
+            return text.clone();
+        }
+        let Any::IntValue(number) = value else { panic!("{value:?}") };
+        number.to_string()
     };
     let one = |of: &opentelemetry_proto::tonic::common::v1::KeyValue| {
         of.value.as_ref().and_then(|value| value.value.as_ref()).map(text).unwrap_or_default()
