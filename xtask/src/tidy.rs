@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which of our crates each may use, tests aside. Arrows go leftwards only.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("sumun-wire", &[]),
     ("sumun-core", &["sumun-wire"]),
     ("sumun-codec", &["sumun-core", "sumun-wire"]),
@@ -16,8 +16,9 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("sumun-store", &[]),
     ("sumun-engine", &["sumun-codec", "sumun-core", "sumun-log", "sumun-store", "sumun-wire"]),
     ("sumun-feed", &["sumun-codec", "sumun-log", "sumun-wire"]),
+    ("sumun-trace", &["sumun-wire"]),
     ("sumun-server", &["sumun-engine", "sumun-wire"]),
-    ("sumun-http", &["sumun-feed", "sumun-server", "sumun-wire"]),
+    ("sumun-http", &["sumun-feed", "sumun-server", "sumun-trace", "sumun-wire"]),
     (
         "sumun",
         &[
@@ -30,6 +31,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
             "sumun-log",
             "sumun-server",
             "sumun-store",
+            "sumun-trace",
             "sumun-wire",
         ],
     ),

@@ -259,7 +259,7 @@ impl Ledger {
         let settings = (verb == Verb::Configured).then(|| Box::new(item.settings.clone()));
         let data = EventData::Item(ItemEvent { verb, sku, kind: item.kind, lines, movement, reason, settings });
         (self.last, self.last_time) = (Some(sequence), now);
-        Event { sequence, time: now, data }
+        Event { sequence, time: now, trace: None, data }
     }
 
     fn reservation_event(
@@ -298,7 +298,7 @@ impl Ledger {
         for (sku, lot) in lots {
             self.stamp(now, &sku, &lot);
         }
-        (vec![Event { sequence, time: now, data: EventData::Reservation(Box::new(data)) }], answer)
+        (vec![Event { sequence, time: now, trace: None, data: EventData::Reservation(Box::new(data)) }], answer)
     }
 
     /// One line a sku and lot, in the order first moved; an item's count goes up by one.

@@ -67,6 +67,8 @@ fn sorted(event: &Event) -> Event {
 
 pub(crate) fn check_event(model: &Event, given: &Event) -> Result<(), Complaint> {
     let (mut model, given) = (sorted(model), sorted(given));
+    // Where in a trace it was asked says nothing of what happened.
+    model.trace = given.trace;
     if let (EventData::Item(m), EventData::Item(g)) = (&mut model.data, &given.data)
         && m.verb == Verb::Removed
         && let ([m], [g]) = (m.lines.as_mut_slice(), g.lines.as_slice())

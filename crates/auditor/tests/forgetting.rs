@@ -408,7 +408,7 @@ fn a_limit_that_forgets_what_was_captured_together_with_its_record_is_caught() {
 fn opened(ledger: &Ledger, now: u64, retention_ms: u64) -> Event {
     let sequence = Sequence(ledger.last_sequence().map_or(1, |last| last.0 + 1));
     let data = EventData::Log(LogEvent::Opened { retention_ms, log_retention_ms: retention_ms });
-    Event { sequence, time: Timestamp(now), data }
+    Event { sequence, time: Timestamp(now), trace: None, data }
 }
 
 /// A history under 100 ms, then a log that is opened with another retention: what the judges say of each of two systems,

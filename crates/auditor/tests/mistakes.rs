@@ -425,6 +425,7 @@ fn the_logs_own_events_pass_and_keep_their_place() {
     let opened = |sequence| Event {
         sequence: Sequence(sequence),
         time: story.now,
+        trace: None,
         data: EventData::Log(LogEvent::Opened { retention_ms: 1, log_retention_ms: 1 }),
     };
     assert_eq!(story.judge.clone().judge_ends(story.now, &[opened(4)]).unwrap_err().rule, "LOG-2");

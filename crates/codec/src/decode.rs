@@ -1,13 +1,13 @@
 //! Decoding: into an event that is used again and again. Whatever the bytes are, it ends with an event or an error.
 
 use crate::bytes::Reader;
-use crate::encode::type_byte;
+use crate::encode::{TRACED, type_byte};
 use crate::{EVENT_VERSION, RECORD_VERSION};
 use sumun_core::{
     Event, EventKind, Figures, ItemEntry, LogEntry, LotEntry, Move, NONE, Named, ReservationEntry, SettingsEntry, Span,
     UsageEntry,
 };
-use sumun_wire::{Allocation, Ended, Kind, Limit, State};
+use sumun_wire::{Allocation, Ended, Kind, Limit, State, Trace};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -42,8 +42,9 @@ pub fn next_event<'a>(batch: &mut &'a [u8]) -> Decoded<Option<&'a [u8]>> {
 /// Reads one event, without its length, as number `sequence`.
 pub fn decode(bytes: &[u8], sequence: u64, event: &mut Event) -> Decoded<()> {
     let mut reader = Reader::new(bytes);
-    let (kind, time) = kind_of(&mut reader)?;
+    let (kind, time, trace) = head(&mut reader)?;
     event.clear(sequence, time, kind);
+    event.trace = trace;
     let reader = &mut reader;
     match kind {
         EventKind::LogOpened | EventKind::LogTime => {
@@ -79,9 +80,13 @@ pub fn decode(bytes: &[u8], sequence: u64, event: &mut Event) -> Decoded<()> {
     if reader.rest().is_empty() { Ok(()) } else { Err(DecodeError::Malformed("bytes after its end")) }
 }
 
-/// What every event begins with: its type, and its time.
-pub(crate) fn kind_of(reader: &mut Reader<'_>) -> Decoded<(EventKind, u64)> {
-    let kind = kind(reader.byte()?)?;
+/// What every event begins with: its type, its time, its trace.
+pub(crate) fn head(reader: &mut Reader<'_>) -> Decoded<(EventKind, u64, Option<Trace>)> {
+    let byte = reader.byte()?;
+    let is_traced = byte & TRACED != 0;
+    // What no command makes has no trace: with the bit it is of a type that nobody knows.
+    let kind =
+        kind(byte & !TRACED).filter(|kind| !is_traced || kind.is_of_command()).ok_or(DecodeError::UnknownType(byte))?;
     let version = reader.byte()?;
     if version > EVENT_VERSION {
         return Err(DecodeError::NewerVersion(version));
@@ -89,10 +94,16 @@ pub(crate) fn kind_of(reader: &mut Reader<'_>) -> Decoded<(EventKind, u64)> {
     if version == 0 {
         return Err(DecodeError::Malformed("a format version 0"));
     }
-    Ok((kind, reader.number()?))
+    let time = reader.number()?;
+    if !is_traced {
+        return Ok((kind, time, None));
+    }
+    let bytes = reader.take(Trace::BYTES)?.try_into().map_err(|_| DecodeError::Short)?;
+    let trace = Trace::from_bytes(bytes).ok_or(DecodeError::Malformed("a trace that names none"))?;
+    Ok((kind, time, Some(trace)))
 }
 
-fn kind(byte: u8) -> Decoded<EventKind> {
+fn kind(byte: u8) -> Option<EventKind> {
     const KINDS: [EventKind; 13] = [
         EventKind::LogOpened,
         EventKind::LogTime,
@@ -108,7 +119,7 @@ fn kind(byte: u8) -> Decoded<EventKind> {
         EventKind::Extended,
         EventKind::Returned,
     ];
-    KINDS.into_iter().find(|kind| type_byte(*kind) == byte).ok_or(DecodeError::UnknownType(byte))
+    KINDS.into_iter().find(|kind| type_byte(*kind) == byte)
 }
 
 fn name(reader: &mut Reader<'_>, event: &mut Event) -> Decoded<Span> {

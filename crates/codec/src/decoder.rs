@@ -2,7 +2,7 @@
 //! decoding one after the other into one buffer.
 
 use crate::bytes::Reader;
-use crate::decode::kind_of;
+use crate::decode::head;
 use crate::outside::{outside, verb};
 use crate::{DecodeError, decode};
 use sumun_core::{Event, EventKind};
@@ -26,7 +26,7 @@ impl Decoder {
 /// looked at; so that an event whose rest cannot be read may have both.
 pub fn peek(bytes: &[u8]) -> Result<(&'static str, Subject<'_>), DecodeError> {
     let mut reader = Reader::new(bytes);
-    let (kind, _time) = kind_of(&mut reader)?;
+    let (kind, _time, _trace) = head(&mut reader)?;
     let Some(verb) = verb(kind) else {
         return Ok((if kind == EventKind::LogOpened { "log.opened" } else { "log.time" }, Subject::Log));
     };

@@ -8,13 +8,21 @@ use sumun_wire::{Allocation, Ended, Kind, State};
 /// Bytes that the length of an event is given room for before it is known: enough for 2 MiB.
 const LENGTH_ROOM: usize = 3;
 
+/// The bit of the type that says that a trace follows the time.
+pub(crate) const TRACED: u8 = 0x80;
+
 /// Appends the event, its length before it.
 pub fn encode(event: &Event, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&[0; LENGTH_ROOM]);
-    out.push(type_byte(event.kind));
+    let traced = if event.trace.is_some() { TRACED } else { 0 };
+    out.push(type_byte(event.kind) | traced);
     out.push(EVENT_VERSION);
     put(out, event.time);
+    if let Some(trace) = &event.trace {
+        assert!(event.kind.is_of_command(), "what no command makes has no trace");
+        out.extend_from_slice(&trace.to_bytes());
+    }
     match event.kind {
         EventKind::LogOpened | EventKind::LogTime => {
             let log = &event.log;

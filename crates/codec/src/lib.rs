@@ -7,11 +7,13 @@
 //! absent, else one more than it is. Sequences are not written: the frame says the first, each event is the next.
 //!
 //! ```text
-//! event      type u8, version u8 (1), time varint, then by type:
+//! event      type u8, version u8 (1), time varint, trace, then by type:
 //!   log.*          shard, epoch, retention_ms, log_retention_ms
 //!   item.*, lot.*  part, reason, settings (configured only), tables
 //!   reservation.*  id, version, flags, created (time − created), expires? (− created), needed_until?, holder, part,
 //!                  tables
+//! trace      there when bit 7 of the type is set, which it may be of what commands make: 16 bytes of id, 8 of span, flags u8;
+//!            as `traceparent` has them, so neither is zero, and of the flags two are known
 //! flags      state (3 bits), ended (2 bits), tombstone, capture
 //! part       id; when present: partial u8, digest 16 bytes little-endian
 //! settings   kind u8, allocation u8, counts u8, safety_stock, backorder_limit, limit?, window_ms?, metadata

@@ -13,7 +13,7 @@ pub fn outside(event: &Event) -> wire::Event {
         Some(verb) if event.kind.is_reservation() => EventData::Reservation(Box::new(reservation(event, verb))),
         Some(verb) => EventData::Item(item(event, verb)),
     };
-    wire::Event { sequence: Sequence(event.sequence), time: Timestamp(event.time), data }
+    wire::Event { sequence: Sequence(event.sequence), time: Timestamp(event.time), trace: event.trace, data }
 }
 
 pub(crate) const fn verb(kind: EventKind) -> Option<Verb> {

@@ -6,7 +6,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use sumun_wire::{Allocation, Ended, Kind as ItemKind, Limit, State};
+use sumun_wire::{Allocation, Ended, Kind as ItemKind, Limit, State, Trace};
 
 /// No slot, no entry.
 pub const NONE: u32 = u32::MAX;
@@ -43,6 +43,10 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether a command makes it: what time makes, and what the log says of itself, has no trace.
+    pub const fn is_of_command(self) -> bool {
+        !matches!(self, Kind::LogOpened | Kind::LogTime | Kind::LotExpired | Kind::Expired)
+    }
     pub const fn is_reservation(self) -> bool {
         matches!(self, Kind::Held | Kind::Captured | Kind::Released | Kind::Expired | Kind::Extended | Kind::Returned)
     }
@@ -54,6 +58,8 @@ pub struct Event {
     /// Shard time, Unix milliseconds.
     pub time: u64,
     pub kind: Kind,
+    /// Of whoever asked, passed on: nothing is decided by it and nothing applied.
+    pub trace: Option<Trace>,
     pub text: String,
     pub log: LogEntry,
     pub reservation: ReservationEntry,
@@ -224,6 +230,7 @@ impl Event {
         self.sequence = sequence;
         self.time = time;
         self.kind = kind;
+        self.trace = None;
         self.text.clear();
         self.log = LogEntry::default();
         self.reservation = ReservationEntry::default();

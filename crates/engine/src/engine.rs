@@ -34,7 +34,7 @@ use crate::trim::Trim;
 use sumun_core::Counts;
 use sumun_log::{Bounds, Log, LogId, OpenError, ReadError, Report};
 use sumun_store::StoreError;
-use sumun_wire::{Answer, Code, Command, Refusal};
+use sumun_wire::{Answer, Code, Command, Refusal, Trace};
 
 #[derive(Debug)]
 pub enum Handled {
@@ -203,6 +203,13 @@ impl Engine {
     pub fn bounds(&self) -> Option<Bounds> {
         self.log.as_ref().map(|log| log.bounds())
     }
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+    /// A time not before that of the log's oldest event, as it was last looked at.
+    pub fn oldest_ms(&self) -> Option<u64> {
+        self.trim.oldest_ms()
+    }
     pub fn stats(&self) -> &Stats {
         &self.stats
     }
@@ -310,10 +317,15 @@ impl Engine {
     }
 
     pub fn handle(&mut self, command: &Command<'_>) -> Handled {
+        self.handle_traced(command, None)
+    }
+
+    /// As `handle`; the event that the command makes carries the trace.
+    pub fn handle_traced(&mut self, command: &Command<'_>, trace: Option<&Trace>) -> Handled {
         self.stats.commands += 1;
         self.waiting += 1;
         self.pace.note(1, &mut *self.env);
-        match self.shard.handle(command, self.budget) {
+        match self.shard.handle_traced(command, trace, self.budget) {
             Decided::Answer(answer) => {
                 self.note(&answer);
                 Handled::Answer(answer)

@@ -36,6 +36,22 @@ pub enum Notice {
 }
 
 impl Notice {
+    /// What it is called, for whoever looks for it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Notice::NoRoom { .. } => "log_no_room",
+            Notice::Room => "log_room",
+            Notice::LogFailed { .. } => "log_failed",
+            Notice::LogClosed { .. } => "log_closed",
+            Notice::LogReopened { .. } => "log_reopened",
+            Notice::StoreFailed { .. } => "store_failed",
+            Notice::StoreMended => "store_mended",
+            Notice::ClockAhead { .. } => "clock_ahead",
+            Notice::ClockDrift { .. } => "clock_drift",
+            Notice::ClockRight => "clock_right",
+        }
+    }
+
     /// Whether something is wrong, rather than right again.
     pub const fn is_warning(&self) -> bool {
         match self {

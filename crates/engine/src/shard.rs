@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use sumun_codec::{DecodeError, decode, encode, next_event, peek};
 use sumun_core::caps::FORESEEN;
 use sumun_core::{Decision, Event, EventKind, Foreseen, Key, LogEntry, State};
-use sumun_wire::{Answer, Command, Refusal, Subject};
+use sumun_wire::{Answer, Command, Refusal, Subject, Trace};
 
 #[derive(Debug)]
 pub struct Shard {
@@ -156,6 +156,12 @@ impl Shard {
 
     /// Decides one command and applies what came of it.
     pub fn handle(&mut self, command: &Command<'_>, budget: Budget) -> Decided {
+        self.handle_traced(command, None, budget)
+    }
+
+    /// The event that the command makes carries the trace. What comes before it does not: ends are time's doing, and an
+    /// item that a receipt makes stands even if nobody asks for the receipt again.
+    pub fn handle_traced(&mut self, command: &Command<'_>, trace: Option<&Trace>, budget: Budget) -> Decided {
         self.work.commands += 1;
         self.work.lines += command.line_count() as u32;
         for _ in 0..FIRSTS_PER_COMMAND {
@@ -171,6 +177,9 @@ impl Shard {
             if let Some(refusal) = refused(budget, command) {
                 let stands = self.state.as_it_stands(self.now, command);
                 return Decided::Answer(stands.unwrap_or(Answer::Refused(refusal)));
+            }
+            if own.is_some() && trace.is_some() {
+                self.event.trace = trace.copied();
             }
             self.write();
             if let Some(answer) = own {

@@ -15,6 +15,7 @@ pub(crate) struct Trim {
     search: Option<(u64, u64)>,
     bytes: Vec<u8>,
     event: Event,
+    oldest_ms: Option<u64>,
 }
 
 impl Trim {
@@ -25,9 +26,14 @@ impl Trim {
         }
         let looked = self.look(log, saved, now, retention_ms);
         if looked.is_err() {
-            *self = Trim { next_at_ms: now + TRIM_PAUSE_MS, ..Trim::default() };
+            *self = Trim { next_at_ms: now + TRIM_PAUSE_MS, oldest_ms: self.oldest_ms, ..Trim::default() };
         }
         looked
+    }
+
+    /// A time not before that of the oldest event, when it was last looked at.
+    pub(crate) const fn oldest_ms(&self) -> Option<u64> {
+        self.oldest_ms
     }
 
     fn look(&mut self, log: &mut dyn Log, saved: u64, now: u64, retention_ms: u64) -> Result<(), ReadError> {
@@ -44,7 +50,11 @@ impl Trim {
         }
         // The oldest event first: most often it is young, and nothing is to be done.
         let middle = if old + 1 == bounds.first { old + 1 } else { old + (end - old).div_ceil(2) };
-        let is_old = self.time_behind(log, middle)?.is_some_and(|time| time.saturating_add(retention_ms) <= now);
+        let behind = self.time_behind(log, middle)?;
+        if middle == bounds.first {
+            self.oldest_ms = behind;
+        }
+        let is_old = behind.is_some_and(|time| time.saturating_add(retention_ms) <= now);
         self.search = Some(if is_old { (middle, end) } else { (old, middle - 1) });
         Ok(())
     }

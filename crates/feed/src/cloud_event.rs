@@ -34,6 +34,12 @@ impl CloudEvents {
         whole.time("time", event.time);
         whole.number("sequence", event.sequence.0);
         whole.text("datacontenttype", "application/json");
+        if let Some(trace) = &event.trace {
+            let out = whole.value("traceparent");
+            out.push(b'"');
+            out.extend_from_slice(&trace.text());
+            out.push(b'"');
+        }
         data(whole.value("data"), event);
         whole.end();
     }

@@ -56,6 +56,17 @@ pub struct Counts {
     pub live: usize,
     pub ring_events: usize,
     pub ring_bytes: usize,
+    /// Events that wait in outboxes.
+    pub outbox_events: usize,
+    /// Events of the log behind the place of the follower that is furthest back, whether it wants them or not.
+    pub behind: u64,
+    /// Times that a live follower was left to catch up by itself: its outbox was full.
+    pub left_behind: u64,
+    /// Followers turned away: there were too many.
+    pub refused: u64,
+    /// Pages and histories that read the log now, and those that wait to.
+    pub pages: usize,
+    pub pages_waiting: usize,
 }
 
 /// Cheap to clone.
@@ -239,8 +250,9 @@ impl Feed {
     }
 
     pub fn counts(&self) -> Counts {
-        let (followers, live, ring_events, ring_bytes) = self.shared.hub().counts();
-        Counts { followers, live, ring_events, ring_bytes }
+        let last = self.shared.told.read().last;
+        let (pages, pages_waiting) = self.shared.pool.counts();
+        Counts { pages, pages_waiting, ..self.shared.hub().counts(last, self.shared.setup.shard) }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::caps::{
     TURN_EVENTS_MAX,
 };
 use crate::error::FeedError;
+use crate::feed::Counts;
 use crate::filter::Filter;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -164,6 +165,8 @@ pub(crate) struct Hub {
     interest: Arc<Interest>,
     /// Who came while the tail was reading, and wants what nobody wanted before: it may have left that out.
     newcomers: Vec<Member>,
+    left_behind: u64,
+    refused: u64,
 }
 
 /// What the tail has to do.
@@ -205,6 +208,7 @@ impl Hub {
             return Err(FeedError::Closed);
         }
         if self.members.len() >= SUBSCRIBERS_MAX {
+            self.refused += 1;
             return Err(FeedError::TooManySubscribers);
         }
         self.last_id += 1;
@@ -294,6 +298,7 @@ impl Hub {
             }
         }
         self.live -= full;
+        self.left_behind += full as u64;
         self.covered = last;
     }
 
@@ -431,7 +436,32 @@ impl Hub {
         }
     }
 
-    pub(crate) fn counts(&self) -> (usize, usize, usize, usize) {
-        (self.members.len(), self.live, self.ring.len(), self.ring_bytes)
+    /// What there is of it; the log ends at `last`.
+    pub(crate) fn counts(&self, last: u64, shard: u32) -> Counts {
+        let (mut outbox_events, mut behind) = (0, 0);
+        // Who asks for another shard's events waits for nothing.
+        let is_here = |outbox: &&Arc<Outbox>| outbox.filter.shard.is_none_or(|of| of == shard);
+        for outbox in self.members.values().filter(is_here) {
+            let inner = outbox.inner();
+            outbox_events += inner.events.len();
+            let first = inner.events.front().map(|entry| entry.sequence - 1);
+            let place = match inner.hole {
+                Some((after, _)) => after,
+                None if inner.live => first.unwrap_or(self.covered),
+                None => first.unwrap_or(inner.after),
+            };
+            behind = last.saturating_sub(place).max(behind);
+        }
+        Counts {
+            followers: self.members.len(),
+            live: self.live,
+            ring_events: self.ring.len(),
+            ring_bytes: self.ring_bytes,
+            outbox_events,
+            behind,
+            left_behind: self.left_behind,
+            refused: self.refused,
+            ..Counts::default()
+        }
     }
 }

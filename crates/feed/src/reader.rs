@@ -191,6 +191,8 @@ pub(crate) struct Pool {
 struct Free {
     readers: Vec<LogReader>,
     made: usize,
+    /// Who waits for one.
+    waiting: usize,
 }
 
 #[derive(Debug)]
@@ -212,8 +214,16 @@ impl Pool {
                 free.made += 1;
                 return Lent { pool: self, reader: Some(LogReader::new(setup)) };
             }
+            free.waiting += 1;
             free = self.given_back.wait(free).expect("nothing panics while it holds it");
+            free.waiting -= 1;
         }
+    }
+
+    /// How many are lent, and how many wait for one.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let free = self.state();
+        (free.made - free.readers.len(), free.waiting)
     }
 
     fn state(&self) -> MutexGuard<'_, Free> {

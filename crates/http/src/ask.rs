@@ -5,6 +5,8 @@ use crate::problem::Problem;
 use crate::requests::Wish;
 use std::sync::{Arc, Mutex, PoisonError};
 use sumun_server::{Handover, Question, Refused, Reply, Wants};
+use sumun_trace::{Stage, Stages};
+use sumun_wire::Trace;
 use tokio::sync::{Notify, oneshot};
 
 #[derive(Clone, Debug)]
@@ -22,15 +24,40 @@ struct Outbox {
 
 #[derive(Debug)]
 struct Answered {
-    to: oneshot::Sender<(Wish, Reply)>,
-    wish: Wish,
-    reply: Reply,
+    to: oneshot::Sender<Heard>,
+    heard: Heard,
+}
+
+/// What was asked, what is answered, and when what came of it.
+#[derive(Debug)]
+pub(crate) struct Heard {
+    pub(crate) wish: Wish,
+    pub(crate) reply: Reply,
+    pub(crate) stages: Option<Box<Stages>>,
+}
+
+/// In which trace something is asked.
+#[derive(Debug, Default)]
+pub(crate) struct Traced {
+    /// The event that is made carries it.
+    pub(crate) trace: Option<Trace>,
+    /// There where the request has a span.
+    pub(crate) stages: Option<Box<Stages>>,
 }
 
 struct Asked {
     wish: Wish,
-    to: oneshot::Sender<(Wish, Reply)>,
+    traced: Traced,
+    to: oneshot::Sender<Heard>,
     outbox: Arc<Outbox>,
+}
+
+impl Traced {
+    fn reach(&mut self, stage: Stage) {
+        if let Some(stages) = &mut self.stages {
+            stages.reach(stage);
+        }
+    }
 }
 
 impl Question for Asked {
@@ -40,11 +67,22 @@ impl Question for Asked {
     fn bytes(&self) -> usize {
         self.wish.bytes()
     }
-    fn answer(self: Box<Self>, reply: Reply) {
-        let Asked { wish, to, outbox } = *self;
+    fn trace(&self) -> Option<&Trace> {
+        self.traced.trace.as_ref()
+    }
+    fn begins(&mut self) {
+        self.traced.reach(Stage::Begun);
+    }
+    fn decided(&mut self) {
+        self.traced.reach(Stage::Decided);
+    }
+    fn answer(mut self: Box<Self>, reply: Reply) {
+        self.traced.reach(Stage::Proven);
+        let Asked { wish, to, outbox, traced } = *self;
+        let heard = Heard { wish, reply, stages: traced.stages };
         let mut answered = outbox.answered.lock().unwrap_or_else(PoisonError::into_inner);
         let was_empty = answered.is_empty();
-        answered.push(Answered { to, wish, reply });
+        answered.push(Answered { to, heard });
         drop(answered);
         if was_empty {
             outbox.told.notify_one();
@@ -83,17 +121,22 @@ impl Asker {
             loop {
                 outbox.told.notified().await;
                 std::mem::swap(&mut all, &mut *outbox.answered.lock().unwrap_or_else(PoisonError::into_inner));
-                for Answered { to, wish, reply } in all.drain(..) {
+                for Answered { to, heard } in all.drain(..) {
                     // Whoever asked may have gone.
-                    let _ = to.send((wish, reply));
+                    let _ = to.send(heard);
                 }
             }
         });
     }
 
-    pub(crate) async fn ask(&self, wish: Wish) -> Result<(Wish, Reply), Unanswered> {
+    pub(crate) async fn ask(&self, wish: Wish) -> Result<Heard, Unanswered> {
+        self.ask_traced(wish, Traced::default()).await
+    }
+
+    pub(crate) async fn ask_traced(&self, wish: Wish, mut traced: Traced) -> Result<Heard, Unanswered> {
+        traced.reach(Stage::Asked);
         let (to, answer) = oneshot::channel();
-        let question = Box::new(Asked { wish, to, outbox: Arc::clone(&self.outbox) });
+        let question = Box::new(Asked { wish, traced, to, outbox: Arc::clone(&self.outbox) });
         match self.handover.put(question) {
             Ok(true) => self.asked.notify_one(),
             Ok(false) => {}
@@ -105,7 +148,7 @@ impl Asker {
         answer.await.map_err(|_| Unanswered::Lost)
     }
 
-    pub(crate) fn in_hand(&self) -> usize {
-        self.handover.in_hand()
+    pub(crate) const fn handover(&self) -> &Handover {
+        &self.handover
     }
 }

@@ -7,7 +7,7 @@
 //! Cost: a page takes a thread that may block for as long as it is read; an event on a stream is a copy of shared text.
 
 use crate::answers::loading;
-use crate::ask::Unanswered;
+use crate::ask::{Heard, Unanswered};
 use crate::body::Body;
 use crate::caps;
 use crate::problem::{Problem, ProblemCode};
@@ -65,7 +65,7 @@ impl House {
         if before == Some(0) {
             return Err(Problem::invalid("before", "must be a sequence: the first event is 1").into());
         }
-        let (_, reply) = self.asker.ask(Wish::Item { sku: sku.clone() }).await?;
+        let Heard { reply, .. } = self.asker.ask(Wish::Item { sku: sku.clone() }).await?;
         let newest = match reply {
             Reply::Answer(Answer::Item(Some(item)), _) => item.sequence.0,
             Reply::Answer(Answer::Item(None), _) => return Err(Problem::not_found(&sku).into()),
@@ -88,9 +88,14 @@ impl House {
 
     /// The log may be whole before what came of it is.
     async fn is_ready(&self) -> Result<(), Unanswered> {
-        match self.asker.ask(Wish::Report).await? {
-            (_, Reply::Report(report)) if report.readiness == Readiness::Ready => Ok(()),
-            _ => Err(loading().into()),
+        match self.asker.ask(Wish::Report).await?.reply {
+            Reply::Report(report) if report.readiness == Readiness::Ready => Ok(()),
+            Reply::Report(_)
+            | Reply::Answer(..)
+            | Reply::Reservations(_)
+            | Reply::Items(_)
+            | Reply::Refused(_)
+            | Reply::Loading { .. } => Err(loading().into()),
         }
     }
 

@@ -24,6 +24,7 @@ mod server;
 mod service;
 mod socket;
 mod target;
+mod trace;
 
 pub use body::Body;
 pub use openapi::document as openapi;

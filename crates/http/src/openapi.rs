@@ -107,6 +107,9 @@ struct CloudEvent {
     time: String,
     sequence: u64,
     datacontenttype: String,
+    /// Of the request that made it, where that had one.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
     data: Map<String, Value>,
 }
 

@@ -59,6 +59,30 @@ impl ProblemCode {
         }
     }
 
+    /// In the order of their numbers.
+    pub const ALL: [ProblemCode; 20] = [
+        ProblemCode::Invalid,
+        ProblemCode::Unauthorized,
+        ProblemCode::Forbidden,
+        ProblemCode::NotFound,
+        ProblemCode::InsufficientStock,
+        ProblemCode::LimitExceeded,
+        ProblemCode::Exceeds,
+        ProblemCode::IdConflict,
+        ProblemCode::Conflict,
+        ProblemCode::Expired,
+        ProblemCode::AlreadyCaptured,
+        ProblemCode::AlreadyReleased,
+        ProblemCode::Trimmed,
+        ProblemCode::MethodNotAllowed,
+        ProblemCode::RequestTimeout,
+        ProblemCode::TooLarge,
+        ProblemCode::UnsupportedMediaType,
+        ProblemCode::Overloaded,
+        ProblemCode::Loading,
+        ProblemCode::ReadOnly,
+    ];
+
     pub const fn word(self) -> &'static str {
         match self {
             ProblemCode::Invalid => "invalid",

@@ -25,6 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use sumun_feed::Feed;
 use sumun_server::Handover;
+use sumun_trace::Tracer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
@@ -79,13 +80,15 @@ pub struct Options {
     pub memory_bytes: Option<u64>,
     /// Who serves events and histories; without one these paths are not found.
     pub feed: Option<Feed>,
+    /// Who takes the spans of requests; without one there are none.
+    pub tracer: Option<Tracer>,
 }
 
 impl Default for Options {
     fn default() -> Options {
         let limits = Limits::default();
         let connections_max = caps::CONNECTIONS_MAX;
-        Options { hosts: Vec::new(), connections_max, limits, run: 0, memory_bytes: None, feed: None }
+        Options { hosts: Vec::new(), connections_max, limits, run: 0, memory_bytes: None, feed: None, tracer: None }
     }
 }
 
@@ -143,6 +146,7 @@ async fn run(
         memory: Memory::default(),
         metrics: Metrics::new(options.memory_bytes),
         feed: options.feed,
+        tracer: options.tracer,
         openapi: crate::openapi::document().into(),
         ending: ending.clone(),
         body_ms: options.limits.body_ms,
@@ -200,7 +204,7 @@ async fn sweep(server: Arc<Server>, limits: Limits) {
         ticks.tick().await;
         server.clock.fetch_add(1, Ordering::Relaxed);
         let all: Vec<Arc<Connection>> = server.lock().values().cloned().collect();
-        all.iter().for_each(|connection| connection.judge(patience));
+        all.iter().filter_map(|connection| connection.judge(patience)).for_each(|why| server.house.metrics.ended(why));
     }
 }
 

@@ -1,12 +1,12 @@
 //! One request: who asks, what is asked, the question, the answer.
 
 use crate::answers::{document, loading, read_cursor, respond};
-use crate::ask::{Asker, Unanswered};
+use crate::ask::{Asker, Heard, Traced, Unanswered};
 use crate::body::{Body, Brought, Memory, UnderWay, bring};
 use crate::caps;
 use crate::guard::Hosts;
 use crate::json::{self, Text};
-use crate::metrics::Metrics;
+use crate::metrics::{Around, Metrics};
 use crate::pack;
 use crate::problem::{Problem, ProblemCode};
 use crate::requests::{
@@ -15,6 +15,7 @@ use crate::requests::{
 use crate::route::Operation;
 use crate::socket::Connection;
 use crate::target::{Path, Query};
+use crate::trace::{self, Outcome};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
@@ -27,6 +28,7 @@ use std::time::Duration;
 use sumun_feed::Feed;
 use sumun_server::ledger::Readiness;
 use sumun_server::{Reply, Report};
+use sumun_trace::Tracer;
 use tokio::sync::watch;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -39,6 +41,7 @@ pub(crate) struct House {
     pub(crate) memory: Memory,
     pub(crate) metrics: Metrics,
     pub(crate) feed: Option<Feed>,
+    pub(crate) tracer: Option<Tracer>,
     pub(crate) openapi: Bytes,
     pub(crate) ending: watch::Receiver<bool>,
     pub(crate) body_ms: u64,
@@ -60,18 +63,40 @@ pub(crate) async fn serve(
     of.begin_request();
     let under_way = UnderWay(Arc::clone(&of));
     let (head, body) = request.into_parts();
+    let brought_trace = trace::read(&head.headers);
+    let span = house.tracer.as_ref().and_then(|tracer| tracer.begin(brought_trace.as_ref()));
     let brought = bring(body, &head.headers, &house.memory, house.body_ms).await;
-    let mut operation = None;
-    let answer = house.answer(&head, brought, &mut operation).await;
-    let mut response = match answer {
-        Ok(response) => response,
-        Err(Unanswered::Refused(problem)) => problem.into_response(),
-        Err(Unanswered::Lost) => {
-            house.metrics.lost();
-            of.kill();
-            return Err(Abandoned);
-        }
+    let mut about = About {
+        operation: None,
+        traced: Traced {
+            // Whoever goes on from the event goes on from our span, where there is one.
+            trace: span.as_ref().map(|span| *span.trace()).or(brought_trace),
+            stages: span.as_ref().map(|span| Box::new(span.stages())),
+        },
     };
+    let answer = house.answer(&head, brought, &mut about).await;
+    let About { operation, traced } = about;
+    let mut code = None;
+    let answer = match answer {
+        Ok(response) => Some(response),
+        Err(Unanswered::Refused(problem)) => {
+            code = Some(problem.code());
+            Some(problem.into_response())
+        }
+        Err(Unanswered::Lost) => None,
+    };
+    if let Some(span) = span {
+        let status = answer.as_ref().map(Response::status);
+        span.end(trace::ended(&head, Outcome { operation, status, code, stages: traced.stages }));
+    }
+    let Some(mut response) = answer else {
+        house.metrics.lost();
+        of.kill();
+        return Err(Abandoned);
+    };
+    if let Some(code) = code {
+        house.metrics.refused(code);
+    }
     if response.status() != StatusCode::NO_CONTENT && response.body().bytes().is_some() {
         response = pack::pack(response, pack::accepts_gzip(&head.headers), &house.memory).await;
     }
@@ -82,6 +107,13 @@ pub(crate) async fn serve(
     }
     response.body_mut().holds(under_way);
     Ok(response)
+}
+
+/// What becomes known of a request as it is answered.
+#[derive(Debug)]
+struct About {
+    operation: Option<Operation>,
+    traced: Traced,
 }
 
 fn without_body(response: Response<Body>) -> Response<Body> {
@@ -115,12 +147,12 @@ impl House {
         &self,
         head: &Parts,
         brought: Result<Brought, Problem>,
-        counted: &mut Option<Operation>,
+        about: &mut About,
     ) -> Result<Response<Body>, Unanswered> {
         self.hosts.check(&head.uri, head.version, &head.headers)?;
         let path = Path::read(head.uri.path())?;
         let operation = Operation::of(&path, &head.method)?;
-        *counted = Some(operation);
+        about.operation = Some(operation);
         let brought = brought?;
         if !operation.takes_body() && !brought.bytes.is_empty() {
             return Err(Problem::invalid("body", "this request takes none").into());
@@ -151,7 +183,9 @@ impl House {
             | Operation::Extend
             | Operation::Return => {
                 let wish = self.wish(operation, &path, head, &brought)?;
-                let (wish, reply) = self.asker.ask(wish).await?;
+                let heard = self.asker.ask_traced(wish, std::mem::take(&mut about.traced)).await?;
+                let Heard { wish, reply, stages } = heard;
+                about.traced.stages = stages;
                 Ok(respond(&wish, &reply, &self.memory)?)
             }
         }
@@ -241,7 +275,7 @@ impl House {
     async fn report(&self) -> Option<Box<Report>> {
         let asked = self.asker.ask(Wish::Report);
         match tokio::time::timeout(Duration::from_millis(caps::REPORT_MS_MAX), asked).await {
-            Ok(Ok((_, Reply::Report(report)))) => Some(report),
+            Ok(Ok(Heard { reply: Reply::Report(report), .. })) => Some(report),
             Ok(_) | Err(_) => None,
         }
     }
@@ -271,7 +305,14 @@ impl House {
     async fn scrape(&self, head: &Parts) -> Result<Response<Body>, Unanswered> {
         self.no_query(head)?;
         let report = self.report().await;
-        let text = self.metrics.text(report.as_deref(), self.asker.in_hand(), self.memory.bytes());
+        let around = Around {
+            report: report.as_deref(),
+            asker: &self.asker,
+            kept: self.memory.bytes(),
+            feed: self.feed.as_ref().map(Feed::counts),
+            spans: self.tracer.as_ref().map(Tracer::figures),
+        };
+        let text = self.metrics.text(&around);
         let mut response = Response::new(Body::full(text.into()));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(crate::metrics::CONTENT_TYPE));
         Ok(response)

@@ -32,8 +32,33 @@ pub(crate) struct Connection {
     /// Since the peer takes nothing, plus one; 0: it does.
     stalled_since: AtomicU32,
     over: AtomicBool,
+    /// It is to end, and was counted.
+    judged: AtomicBool,
     reader: Mutex<Option<Waker>>,
     task: OnceLock<AbortHandle>,
+}
+
+/// What a peer takes too long for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Late {
+    /// To take what is sent: a follower that does not read, too.
+    Stalled,
+    /// To send the head of a request.
+    Head,
+    /// To ask again.
+    Idle,
+}
+
+impl Late {
+    pub(crate) const ALL: [Late; 3] = [Late::Stalled, Late::Head, Late::Idle];
+
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Late::Stalled => "stalled",
+            Late::Head => "slow_head",
+            Late::Idle => "idle",
+        }
+    }
 }
 
 impl Connection {
@@ -47,6 +72,7 @@ impl Connection {
             head_since: AtomicU32::new(0),
             stalled_since: AtomicU32::new(0),
             over: AtomicBool::new(false),
+            judged: AtomicBool::new(false),
             reader: Mutex::default(),
             task: OnceLock::new(),
         }
@@ -76,16 +102,21 @@ impl Connection {
             task.abort();
         }
     }
-    /// Ends it if it takes too long.
-    pub(crate) fn judge(&self, patience: Patience) {
+    /// Ends it if it takes too long: for what, the first time.
+    pub(crate) fn judge(&self, patience: Patience) -> Option<Late> {
+        let late = self.is_late(patience)?;
+        (!self.judged.swap(true, Ordering::Relaxed)).then_some(late)
+    }
+
+    fn is_late(&self, patience: Patience) -> Option<Late> {
         let now = self.now();
         let stalled = self.stalled_since.load(Ordering::Relaxed);
         if stalled > 0 && now - (stalled - 1) > patience.stall {
             self.kill();
-            return;
+            return Some(Late::Stalled);
         }
         if self.requests.load(Ordering::Relaxed) > 0 {
-            return;
+            return None;
         }
         let head = self.head_since.load(Ordering::Relaxed);
         let is_slow = head > 0 && now - (head - 1) > patience.head;
@@ -96,7 +127,9 @@ impl Connection {
                 Some(reader) => reader.wake(),
                 None => self.kill(),
             }
+            return Some(if is_slow { Late::Head } else { Late::Idle });
         }
+        None
     }
     fn heard(&self) {
         if self.requests.load(Ordering::Relaxed) == 0

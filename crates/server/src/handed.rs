@@ -7,7 +7,7 @@ use crate::ledger::{Handled, Ledger, ListBy, Readiness, Step};
 use crate::lists;
 use crate::reactor::Reactor;
 use std::collections::VecDeque;
-use sumun_wire::{Answer, Command, ItemRecord, ReservationRecord};
+use sumun_wire::{Answer, Command, ItemRecord, ReservationRecord, Trace};
 
 /// What became of a question in a turn.
 #[derive(Debug)]
@@ -133,6 +133,7 @@ impl Reactor {
                 break;
             };
             let mut progress = std::mem::replace(&mut handed.progress, Progress::Fresh);
+            handed.question.begins();
             let next = self.decide_handed(&handed, &mut progress, ledger);
             handed.progress = progress;
             match next {
@@ -143,6 +144,7 @@ impl Reactor {
                 Next::Reading => self.desk.reading.push(handed),
                 Next::Answer(reply) => {
                     self.metrics.requests += 1;
+                    handed.question.decided();
                     let bytes = handed.question.bytes() + kept(&reply);
                     self.desk.unproven_bytes += bytes;
                     self.desk.answered.push(Answered { handed, reply, bytes });
@@ -161,7 +163,9 @@ impl Reactor {
             return Next::Answer(Reply::Loading { done_permille });
         }
         match wants {
-            Wants::Decide { command, shows } => self.command_handed(&command, shows, progress, ledger),
+            Wants::Decide { command, shows } => {
+                self.command_handed(&command, handed.question.trace(), shows, progress, ledger)
+            }
             Wants::Reservations { sku, holder, after, limit } => {
                 let by = match (sku, holder) {
                     (None, None) => ListBy::All,
@@ -182,13 +186,14 @@ impl Reactor {
     fn command_handed<L: Ledger>(
         &mut self,
         command: &Command<'_>,
+        trace: Option<&Trace>,
         shows: Shows,
         progress: &mut Progress,
         ledger: &mut L,
     ) -> Next {
         let answer = match std::mem::replace(progress, Progress::Fresh) {
             Progress::Decided(answer) => answer,
-            Progress::Fresh | Progress::Reservations(_) | Progress::Items(_) => match ledger.handle(command) {
+            Progress::Fresh | Progress::Reservations(_) | Progress::Items(_) => match ledger.handle(command, trace) {
                 Handled::Later => return Next::Later,
                 Handled::Reading => return Next::Reading,
                 Handled::Answer(answer) => {
@@ -208,7 +213,7 @@ impl Reactor {
         let Some(show) = show else {
             return Next::Answer(Reply::Answer(answer, None));
         };
-        match ledger.handle(&show) {
+        match ledger.handle(&show, None) {
             Handled::Answer(shown) => Next::Answer(Reply::Answer(answer, Some(shown))),
             Handled::Later => {
                 *progress = Progress::Decided(answer);

@@ -14,9 +14,9 @@ use mio::Waker;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use sumun_wire::{Answer, Command, ItemRecord, Refusal, ReservationRecord};
+use sumun_wire::{Answer, Command, ItemRecord, Refusal, ReservationRecord, Trace};
 
 /// What is asked, and who hears the answer. Dropped unanswered: what it rests on could not be proven, or nobody decides
 /// any more.
@@ -24,6 +24,14 @@ pub trait Question: Send {
     fn wants(&self) -> Wants<'_>;
     /// What it keeps in memory while it waits, about.
     fn bytes(&self) -> usize;
+    /// Where in a trace it was asked: the event that it makes says so.
+    fn trace(&self) -> Option<&Trace> {
+        None
+    }
+    /// Its turn has come; more than once, if it has to wait after all.
+    fn begins(&mut self) {}
+    /// Its answer is there, and waits for its step's proof.
+    fn decided(&mut self) {}
     fn answer(self: Box<Self>, reply: Reply);
 }
 
@@ -118,6 +126,9 @@ pub struct Served {
     pub started_ms: u64,
     /// Decided, refused ones too, by name; of all interfaces.
     pub commands: Vec<(&'static str, u64)>,
+    pub scarce_closed: u64,
+    /// Of connections that are in a MULTI; a part of `kept_bytes`.
+    pub transactions_bytes: usize,
     /// By code; of all interfaces.
     pub refusals: Vec<(sumun_wire::Code, u64)>,
 }
@@ -141,6 +152,8 @@ impl Served {
             reader_pauses: metrics.reader_pauses,
             accept_pauses: metrics.accept_pauses,
             unproven_closed: metrics.unproven_closed,
+            scarce_closed: metrics.scarce_closed,
+            transactions_bytes: metrics.transactions_bytes,
             refusals: metrics.refusals().collect(),
         }
     }
@@ -165,6 +178,8 @@ struct Shared {
     queue: Mutex<VecDeque<Handed>>,
     count: AtomicUsize,
     bytes: AtomicUsize,
+    /// Questions that were not taken: there were too many.
+    refused: AtomicU64,
     /// Nothing more is taken.
     ended: AtomicBool,
     /// The loop has been told to end.
@@ -181,6 +196,7 @@ impl Handover {
             queue: Mutex::default(),
             count: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
             ended: AtomicBool::new(false),
             ending: AtomicBool::new(false),
             closed: AtomicBool::new(false),
@@ -202,6 +218,7 @@ impl Handover {
         let count = shared.count.fetch_add(1, Ordering::Relaxed);
         let kept = shared.bytes.fetch_add(bytes, Ordering::Relaxed);
         if count >= caps::HANDED_MAX || kept + bytes > caps::HANDED_BYTES_MAX {
+            shared.refused.fetch_add(1, Ordering::Relaxed);
             return Err(Refused::Overloaded { retry_after_ms: caps::SCARCE_RETRY_MS });
         }
         let mut queue = shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -243,6 +260,15 @@ impl Handover {
 
     pub fn in_hand(&self) -> usize {
         self.shared.count.load(Ordering::Relaxed)
+    }
+
+    /// What questions in hand keep.
+    pub fn bytes(&self) -> usize {
+        self.shared.bytes.load(Ordering::Relaxed)
+    }
+    /// Questions that were turned away.
+    pub fn refused(&self) -> u64 {
+        self.shared.refused.load(Ordering::Relaxed)
     }
 
     pub(crate) fn begin_end(&self) {

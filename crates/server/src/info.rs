@@ -97,7 +97,20 @@ impl Info<'_> {
         write!(out, "expiry_lag_ms:{expiry_lag_ms}\r\nclock_drift_ms:{clock_drift_ms}\r\n")?;
         write!(out, "open_reservations:{open_reservations}\r\nitems:{items}\r\n")?;
         let Figures { log_first, log_bytes, store, .. } = &self.figures;
-        let Store { saved, lag, lag_max, unsaved, chunks, records, bytes, reads, reading, trouble } = store;
+        let Store {
+            saved,
+            lag,
+            lag_max,
+            unsaved,
+            chunks,
+            records,
+            bytes,
+            reads,
+            reading,
+            trouble,
+            generations: _,
+            oldest_ms: _,
+        } = store;
         write!(out, "log_first_sequence:{log_first}\r\nlog_bytes:{log_bytes}\r\n")?;
         write!(
             out,

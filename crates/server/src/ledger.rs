@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 pub use sumun_engine::{Durations, Foreseen, ListBy, OpenPage, Skus, SkusOf};
-use sumun_wire::{Answer, Command, Refusal};
+use sumun_wire::{Answer, Command, Refusal, Trace};
 
 /// A cycle's number. Steps are proven in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,6 +94,17 @@ pub struct Figures {
     /// The oldest event that the log keeps, and how many bytes it takes.
     pub log_first: u64,
     pub log_bytes: u64,
+    pub log_segments: u64,
+    /// A time not before the oldest event's, as last looked at.
+    pub log_oldest_ms: Option<u64>,
+    pub log_reopens: u64,
+    pub trim_failures: u64,
+    pub retention_ms: u64,
+    pub log_retention_ms: u64,
+    /// What records may take in memory.
+    pub memory_bytes_max: u64,
+    /// Of the batch that is not yet handed to the log.
+    pub pending_bytes: u64,
     pub store: Store,
 }
 
@@ -115,6 +126,9 @@ pub struct Store {
     pub reads: u64,
     /// Records that are being read now.
     pub reading: u64,
+    /// Generations of ended records, and when the oldest began.
+    pub generations: u64,
+    pub oldest_ms: u64,
     /// Why it does not work, while it does not.
     pub trouble: Option<String>,
 }
@@ -146,7 +160,8 @@ pub trait Ledger {
     fn open_step(&mut self);
     /// Commands that name these come soon.
     fn foresee(&self, names: &[Foreseen<'_>]);
-    fn handle(&mut self, command: &Command<'_>) -> Handled;
+    /// The event that the command makes carries the trace.
+    fn handle(&mut self, command: &Command<'_>, trace: Option<&Trace>) -> Handled;
     /// Decides all, with nothing in between; `answers` is empty and gets one a command.
     fn exec(&mut self, commands: &[Command<'_>], answers: &mut Vec<Answer>) -> Executed;
     /// Open reservations, a bounded look at them: due ones are left out, and none is ended.

@@ -160,7 +160,7 @@ impl ItemsSoFar {
             if ledger.is_full() {
                 return Some(Next::Later);
             }
-            match ledger.handle(&Command::Item { sku: name }) {
+            match ledger.handle(&Command::Item { sku: name }, None) {
                 Handled::Later => return Some(Next::Later),
                 Handled::Reading => waits = Some(Next::Reading),
                 Handled::Answer(Answer::Item(Some(item))) => *seen = Seen::Item(item),

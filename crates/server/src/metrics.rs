@@ -1,5 +1,6 @@
 //! What the server counts: plain numbers, since one thread has them all. `INFO` shows them.
 
+use crate::resp::command::Refused;
 use sumun_wire::{Answer, Code, Command, Refusal};
 
 #[derive(Clone, Debug, Default)]
@@ -64,6 +65,7 @@ const fn place(command: &Command<'_>) -> usize {
     }
 }
 
+/// INVALID is the first: it has a way of its own to be counted.
 const CODES: [Code; 12] = [
     Code::Invalid,
     Code::NotFound,
@@ -95,6 +97,14 @@ impl Metrics {
     pub(crate) fn observe_refusal(&mut self, refusal: &Refusal) {
         if let Some(at) = CODES.iter().position(|code| *code == refusal.code) {
             self.refusals[at] += 1;
+        }
+    }
+
+    /// What is no command at all is counted by nobody: it has no code.
+    pub(crate) fn observe_misread(&mut self, refused: Refused) {
+        match refused {
+            Refused::Invalid(_) => self.refusals[0] += 1,
+            Refused::TooFew => {}
         }
     }
 

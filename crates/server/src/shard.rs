@@ -10,7 +10,7 @@ use crate::ledger::{
 use std::fmt;
 use std::time::Duration;
 use sumun_engine::{Bounds, Budget, Engine, Exec, ExecAborted, Notice};
-use sumun_wire::{Answer, Command};
+use sumun_wire::{Answer, Command, Trace};
 
 /// Who hears what the operator should know.
 pub type Hears = Box<dyn FnMut(&Notice) + Send>;
@@ -106,11 +106,11 @@ impl Ledger for Shard {
         }
     }
 
-    fn handle(&mut self, command: &Command<'_>) -> Handled {
+    fn handle(&mut self, command: &Command<'_>, trace: Option<&Trace>) -> Handled {
         if !self.open {
             return Handled::Later;
         }
-        match self.engine.handle(command) {
+        match self.engine.handle_traced(command, trace) {
             sumun_engine::Handled::Answer(answer) => Handled::Answer(answer),
             sumun_engine::Handled::Later => Handled::Later,
             sumun_engine::Handled::Reading => Handled::Reading,
@@ -215,6 +215,17 @@ impl Ledger for Shard {
             memory_bytes: counts.bytes as u64,
             log_first: self.engine.bounds().map_or(0, |bounds| bounds.first),
             log_bytes: self.engine.bounds().map_or(0, |bounds| bounds.bytes),
+            log_segments: self
+                .engine
+                .bounds()
+                .map_or(0, |bounds| bounds.end.segment - bounds.first_position.segment + 1),
+            log_oldest_ms: self.engine.oldest_ms(),
+            log_reopens: stats.reopens,
+            trim_failures: stats.trim_failures,
+            retention_ms: self.engine.options().retention_ms,
+            log_retention_ms: self.engine.options().log_retention_ms,
+            memory_bytes_max: self.engine.options().memory as u64,
+            pending_bytes: self.engine.shard().pending_bytes() as u64,
             store: Store {
                 saved: kept.saved,
                 lag: self.engine.sequence().saturating_sub(kept.saved),
@@ -225,6 +236,8 @@ impl Ledger for Shard {
                 bytes: kept.bytes,
                 reads: kept.reads,
                 reading: kept.reading as u64,
+                generations: kept.generations as u64,
+                oldest_ms: kept.oldest_ms,
                 trouble: kept.trouble.clone(),
             },
             is_writable: self.engine.is_ready() && self.engine.budget() != Budget::ReadOnly,

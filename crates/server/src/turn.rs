@@ -205,6 +205,7 @@ impl Reactor {
         let read = match command::read(verb, args) {
             Ok(read) => read,
             Err(refused) => {
+                self.metrics.observe_misread(refused);
                 session::refuse(&mut writer, verb, refused);
                 return true;
             }
@@ -215,7 +216,8 @@ impl Reactor {
         } else {
             read.command
         };
-        match ledger.handle(&command) {
+        // RESP has no place for a trace.
+        match ledger.handle(&command, None) {
             Handled::Later => false,
             Handled::Reading => {
                 client.reading = true;
@@ -296,7 +298,10 @@ impl Reactor {
                     let house = Around { reactor: self, ledger };
                     admin::talk(talk, args, &mut client.session, &house, out);
                 }
-                Piece::Refused(verb, refused) => session::refuse(&mut client.session.writer(out), verb, refused),
+                Piece::Refused(verb, refused) => {
+                    self.metrics.observe_misread(refused);
+                    session::refuse(&mut client.session.writer(out), verb, refused);
+                }
             }
         }
     }

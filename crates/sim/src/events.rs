@@ -19,6 +19,19 @@ pub(crate) fn of_batch(mut bytes: &[u8], first: u64) -> Result<Vec<wire::Event>,
     Ok(events)
 }
 
+/// The event that a command made carries its trace; ends, and the item that came before it, carry none.
+pub(crate) fn check_trace(events: &[wire::Event], trace: Option<wire::Trace>) -> Result<(), String> {
+    let mut own = events.iter().rfind(|event| !matches!(event.kind(), "lot.expired" | "reservation.expired"));
+    if trace.is_none() {
+        own = None;
+    }
+    let expected = |event: &wire::Event| if own.is_some_and(|own| own == event) { trace } else { None };
+    match events.iter().find(|event| event.trace != expected(event)) {
+        Some(event) => Err(format!("asked with the trace {trace:?}, and one is not where it belongs: {event:#?}")),
+        None => Ok(()),
+    }
+}
+
 /// All events of the log past `after`.
 pub(crate) fn of_log(
     disk: &Arc<dyn Disk>,

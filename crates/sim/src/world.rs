@@ -18,7 +18,7 @@ use sumun_log::disk::Disk;
 use sumun_log::faulty::{Call, FaultyDisk};
 use sumun_log::{Crew, FileLog, LogId, ReaderEnd, Setup as LogSetup};
 use sumun_store::{Call as StoreCall, Twin};
-use sumun_wire::{Answer, Command, Event, Timestamp};
+use sumun_wire::{Answer, Command, Event, Timestamp, Trace};
 
 /// Error numbers that a disk gives: an I/O error, no space.
 const EIO: i32 = 5;
@@ -151,7 +151,7 @@ struct Unproven {
 
 enum What {
     Ends,
-    Command(OwnedCommand, Answer),
+    Command(OwnedCommand, Answer, Option<Trace>),
     Exec(Vec<OwnedCommand>, Vec<Answer>),
 }
 
@@ -316,7 +316,7 @@ impl World {
         for lost in std::mem::take(&mut self.unproven) {
             let commands: Vec<Command<'_>> = match &lost.what {
                 What::Ends => continue,
-                What::Command(command, _) => vec![command.as_command()],
+                What::Command(command, ..) => vec![command.as_command()],
                 What::Exec(commands, _) => commands.iter().map(OwnedCommand::as_command).collect(),
             };
             self.ledger.lost(&commands);
@@ -548,8 +548,9 @@ impl World {
         while done < commands.len() {
             let engine = self.engine.as_mut().ok_or("no engine")?;
             let from = mark(engine);
-            let what = match engine.handle(&commands[done]) {
-                Handled::Answer(answer) => What::Command(step.commands[done].clone(), answer),
+            let trace = trace_of(from.0);
+            let what = match engine.handle_traced(&commands[done], trace.as_ref()) {
+                Handled::Answer(answer) => What::Command(step.commands[done].clone(), answer, trace),
                 Handled::Later => What::Ends,
                 Handled::Reading => {
                     self.catch(from, What::Ends, fetched)?;
@@ -567,6 +568,11 @@ impl World {
         let engine = self.engine.as_ref().ok_or("no engine")?;
         let shard = engine.shard();
         let events = events::of_batch(&shard.batch()[from.1..], from.0 + 1)?;
+        let trace = match &what {
+            What::Command(_, Answer::Refused(_), _) | What::Ends | What::Exec(..) => None,
+            What::Command(_, _, trace) => *trace,
+        };
+        events::check_trace(&events, trace)?;
         let writes = if engine.budget() == Budget::Open { Writes::Work } else { Writes::MayFail };
         let dropped = engine.stats().fetched > fetched;
         self.unproven.push_back(Unproven {
@@ -613,7 +619,7 @@ impl World {
         let (now, events) = (shown.now, shown.events.as_slice());
         let judged = match &shown.what {
             What::Ends => self.ledger.judge_ends(now, events),
-            What::Command(command, answer) => self.ledger.judge(now, &command.as_command(), answer, events),
+            What::Command(command, answer, _) => self.ledger.judge(now, &command.as_command(), answer, events),
             What::Exec(commands, answers) => {
                 let commands: Vec<Command<'_>> = commands.iter().map(OwnedCommand::as_command).collect();
                 self.ledger.judge_exec(now, &commands, answers, events)
@@ -621,7 +627,7 @@ impl World {
         };
         let said = || match &shown.what {
             What::Ends => "ends".to_owned(),
-            What::Command(command, answer) => format!("{command} -> {answer:?}"),
+            What::Command(command, answer, _) => format!("{command} -> {answer:?}"),
             What::Exec(commands, answers) => format!("{commands:?} -> {answers:?}"),
         };
         judged.map_err(|complaint| format!("{complaint}\n  {}\n  events: {events:#?}", said()))?;
@@ -644,7 +650,7 @@ impl World {
 
     /// Whether what is named stands as it stood before the last restart.
     fn names_old(&self, what: &What) -> bool {
-        let What::Command(command, _) = what else { return false };
+        let What::Command(command, ..) = what else { return false };
         let command = command.as_command();
         let key = command.key();
         let reservation = self.ledger.reservation(key).map(|r| r.sequence.0);
@@ -682,6 +688,12 @@ impl World {
         }
         Err("something is never proven".into())
     }
+}
+
+/// Two commands of three are traced: each differently.
+fn trace_of(sequence: u64) -> Option<Trace> {
+    let id = u128::from(sequence).to_be_bytes();
+    if sequence.is_multiple_of(3) { None } else { Trace::new(id, sequence.to_be_bytes(), sequence as u8) }
 }
 
 /// The newest event, and how long the batch is.

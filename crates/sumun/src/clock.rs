@@ -26,6 +26,12 @@ pub(crate) fn unix_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The wall clock: what spans are told by.
+#[expect(clippy::disallowed_methods, reason = "this file is where the commands' time comes from")]
+pub(crate) fn wall() -> SystemTime {
+    SystemTime::now()
+}
+
 #[expect(clippy::disallowed_methods, reason = "this file is where the commands' time comes from")]
 pub(crate) fn pause(time: Duration) {
     std::thread::sleep(time);

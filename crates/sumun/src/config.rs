@@ -6,12 +6,14 @@ use crate::caps::{MEMORY_UNKNOWN_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, ST
 use crate::failure::Failure;
 use crate::machine;
 use crate::mistakes::{self, Looked, Mistake};
-use crate::units::{Bytes, Millis};
+use crate::operator::{Format, Level};
+use crate::units::{Bytes, Millis, Ratio};
 use clap::Args;
 use serde::Deserialize;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use sumun_trace::Endpoint;
 
 /// The documented defaults. Every key stands in it.
 pub(crate) const DEFAULT_FILE: &str = include_str!("sumun.toml");
@@ -34,6 +36,14 @@ pub(crate) struct Config {
     pub(crate) grace: Millis,
     pub(crate) max_clients: u32,
     pub(crate) segment: Bytes,
+    pub(crate) log_format: Format,
+    pub(crate) log_level: Level,
+    /// `None`: nothing is traced.
+    pub(crate) otlp: Option<Endpoint>,
+    pub(crate) trace_ratio: Ratio,
+    pub(crate) service: String,
+    /// Variables of others that could not be taken, and why.
+    pub(crate) ignored: Vec<(&'static str, String)>,
 }
 
 /// One layer of it: what flags and variables, or one file, say. Each field is a flag, a variable and a key.
@@ -81,6 +91,18 @@ pub(crate) struct Layer {
     /// Size of the log's segments [default: 64MiB]
     #[arg(long, value_name = "SIZE", env = "SUMUN_SEGMENT", hide_env_values = true)]
     segment: Option<Bytes>,
+    /// How what the server tells its operator looks on stderr [default: text]
+    #[arg(long, value_name = "FORMAT", env = "SUMUN_LOG_FORMAT", hide_env_values = true)]
+    log_format: Option<Format>,
+    /// The least that it tells [default: info]
+    #[arg(long, value_name = "LEVEL", env = "SUMUN_LOG_LEVEL", hide_env_values = true)]
+    log_level: Option<Level>,
+    /// Collector for traces, OTLP over HTTP: `http://127.0.0.1:4318`; `-` for none [default: OTEL_EXPORTER_OTLP_ENDPOINT's]
+    #[arg(long, value_name = "URL", env = "SUMUN_OTLP", hide_env_values = true, allow_hyphen_values = true)]
+    otlp: Option<String>,
+    /// Part of the requests without a trace of their own that is traced [default: OTEL_TRACES_SAMPLER_ARG's, or 0.01]
+    #[arg(long, value_name = "PART", env = "SUMUN_TRACE_RATIO", hide_env_values = true)]
+    trace_ratio: Option<Given<Ratio>>,
 }
 
 /// A value, or empty: what follows from something else.
@@ -163,7 +185,8 @@ impl Config {
             None => Layer::default(),
         };
         let default = parse(DEFAULT_FILE, Path::new("embedded sumun.toml"))?;
-        sources.layer.clone().over(file).over(default).finish()
+        let layer = sources.layer.clone().over(file).over(default);
+        layer.finish(&|name| std::env::var_os(name)?.into_string().ok())
     }
 }
 
@@ -183,12 +206,20 @@ impl Layer {
             grace: self.grace.or(below.grace),
             max_clients: self.max_clients.or(below.max_clients),
             segment: self.segment.or(below.segment),
+            log_format: self.log_format.or(below.log_format),
+            log_level: self.log_level.or(below.log_level),
+            otlp: self.otlp.or(below.otlp),
+            trace_ratio: self.trace_ratio.or(below.trace_ratio),
         }
     }
 
-    fn finish(self) -> Result<Config, Failure> {
+    /// `variable` says what somebody else's variable holds.
+    fn finish(self, variable: &dyn Fn(&str) -> Option<String>) -> Result<Config, Failure> {
         let whole = "the embedded file has every key";
         let retention = self.retention.expect(whole);
+        let mut ignored = Vec::new();
+        let otlp = collector(&self.otlp.expect(whole), variable, &mut ignored)?;
+        let trace_ratio = self.trace_ratio.expect(whole).0.unwrap_or_else(|| ratio(variable, &mut ignored));
         let config = Config {
             data: self.data.expect(whole),
             resp: address("resp", &self.resp.expect(whole))?,
@@ -203,6 +234,12 @@ impl Layer {
             grace: self.grace.expect(whole),
             max_clients: self.max_clients.expect(whole),
             segment: self.segment.expect(whole),
+            log_format: self.log_format.expect(whole),
+            log_level: self.log_level.expect(whole),
+            otlp,
+            trace_ratio,
+            service: variable(OTEL_SERVICE).unwrap_or_else(|| "sumun".to_owned()),
+            ignored,
         };
         let Config { resp, http, expose, .. } = config;
         // Names that nobody is served by do no harm: a flag may have turned HTTP off.
@@ -233,6 +270,44 @@ impl Layer {
 /// An address, or `-` for none.
 fn optional_address(name: &str, text: &str) -> Result<Option<SocketAddr>, Failure> {
     if text == "-" { Ok(None) } else { address(name, text).map(Some) }
+}
+
+type Ignored = Vec<(&'static str, String)>;
+
+/// Of OpenTelemetry's own variables those that its users expect to be read, below all else. What cannot be taken of them is
+/// told and left aside: they are set for everything in a container, not for this server.
+const OTEL_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+const OTEL_SERVICE: &str = "OTEL_SERVICE_NAME";
+const OTEL_RATIO: &str = "OTEL_TRACES_SAMPLER_ARG";
+const TRACE_RATIO: Ratio = Ratio(10_000);
+
+fn collector(
+    text: &str,
+    variable: &dyn Fn(&str) -> Option<String>,
+    ignored: &mut Ignored,
+) -> Result<Option<Endpoint>, Failure> {
+    match text {
+        "-" => Ok(None),
+        "" => {
+            let given = variable(OTEL_ENDPOINT).filter(|given| !given.is_empty());
+            let read = given.map(|given| given.parse().map_err(|error: sumun_trace::EndpointError| error.to_string()));
+            Ok(read.transpose().unwrap_or_else(|why| {
+                ignored.push((OTEL_ENDPOINT, why));
+                None
+            }))
+        }
+        text => text.parse().map(Some).map_err(|error| Failure::Usage(format!("`otlp`: {error}"))),
+    }
+}
+
+fn ratio(variable: &dyn Fn(&str) -> Option<String>, ignored: &mut Ignored) -> Ratio {
+    let given = variable(OTEL_RATIO).filter(|given| !given.is_empty());
+    given.map_or(TRACE_RATIO, |given| {
+        given.parse().unwrap_or_else(|error: crate::units::UnitError| {
+            ignored.push((OTEL_RATIO, error.to_string()));
+            TRACE_RATIO
+        })
+    })
 }
 
 /// Names, separated by commas.
@@ -322,7 +397,8 @@ pub(crate) fn wants_no_colour() -> bool {
 
 /// A server that is started to be tried out takes its flags and the defaults, whatever this shell has set.
 pub(crate) fn forget_variables(command: &mut std::process::Command) {
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"SUMUN_")) {
+    let is_read = |name: &[u8]| name.starts_with(b"SUMUN_") || name.starts_with(b"OTEL_");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_read(name.as_encoded_bytes())) {
         command.env_remove(name);
     }
 }
@@ -332,7 +408,7 @@ mod tests {
     use super::*;
 
     fn finish(text: &str) -> Result<Config, String> {
-        let whole = |layer: Layer| layer.over(parse(DEFAULT_FILE, Path::new("default"))?).finish();
+        let whole = |layer: Layer| layer.over(parse(DEFAULT_FILE, Path::new("default"))?).finish(&|_| None);
         parse(text, Path::new("sumun.toml")).and_then(whole).map_err(|failure| failure.to_string())
     }
 
@@ -359,6 +435,8 @@ mod tests {
                 ("memory", "") => "half of the cgroup's or machine's",
                 ("log_retention", "") => "as --retention",
                 ("http_hosts", "") => "none",
+                ("otlp", "") => "OTEL_EXPORTER_OTLP_ENDPOINT's",
+                ("trace_ratio", "") => "OTEL_TRACES_SAMPLER_ARG's, or 0.01",
                 (_, value) => value,
             };
             assert!(help(key).contains(&format!("[default: {default}]")), "{key}: {}", help(key));
@@ -469,6 +547,11 @@ mod tests {
             "http = \"-\"\nhttp_hosts = \"a\"",
             "2:1: `http_hosts` names hosts, and `http` is `-`: HTTP is not served",
         );
+        // Where spans and lines go.
+        part("otlp = \"https://a:4318\"", &["1:8: `otlp`: ", "`https` is not spoken"]);
+        part("trace_ratio = \"1.5\"", &["1:15: `trace_ratio`: a part is a number from 0 to 1"]);
+        part("log_format = \"xml\"", &["1:14: `log_format`: ", "json"]);
+        part("log_level = \"all\"", &["1:13: `log_level`: ", "warn"]);
         // No TOML.
         part("data = \"a\"\ndata = \"b\"", &["2:1: `data`: duplicate key"]);
         part("data = ", &["1:", "`data`: "]);
@@ -508,6 +591,33 @@ mod tests {
         assert_eq!(check("").http, Some("127.0.0.1:7080".parse().expect("an address")));
         assert!(check("http = \"0.0.0.0:1\"\nexpose = true").http.is_some());
         assert_eq!(check("http_hosts = \"a.example, b-c.example\"").http_hosts, ["a.example", "b-c.example"]);
+    }
+
+    #[test]
+    fn others_variables_for_traces_come_last_and_are_never_a_reason_not_to_start() {
+        let with = |text: &str, endpoint: &str, part: &str| {
+            let given = |name: &str| match name {
+                OTEL_ENDPOINT => Some(endpoint.to_owned()),
+                OTEL_RATIO => Some(part.to_owned()),
+                OTEL_SERVICE => Some("shop".to_owned()),
+                _ => None,
+            };
+            let layer =
+                parse(text, Path::new("a")).expect("valid").over(parse(DEFAULT_FILE, Path::new("b")).expect("valid"));
+            let config = layer.finish(&given).expect("good");
+            let otlp = config.otlp.map(|endpoint| endpoint.to_string());
+            assert_eq!(config.service, "shop");
+            (otlp, config.trace_ratio, config.ignored.len())
+        };
+        let at = |host: &str| Some(format!("http://{host}:4318/v1/traces"));
+        assert_eq!(with("", "http://a:4318", "0.5"), (at("a"), Ratio(500_000), 0));
+        assert_eq!(
+            with("otlp = \"http://b:4318\"\ntrace_ratio = \"1\"", "http://a:4318", "0.5"),
+            (at("b"), Ratio(1_000_000), 0)
+        );
+        assert_eq!(with("otlp = \"-\"", "http://a:4318", ""), (None, TRACE_RATIO, 0));
+        assert_eq!(with("", "https://a:4317", "always"), (None, TRACE_RATIO, 2));
+        assert_eq!(with("", "", ""), (None, TRACE_RATIO, 0));
     }
 
     #[test]

@@ -38,6 +38,9 @@ pub(crate) fn line(event: &Event) -> String {
             line.sku, line.quantity
         ));
     }
+    if let Some(trace) = &event.trace {
+        text.push_str(&format!(" traceparent={trace}"));
+    }
     text
 }
 
@@ -50,7 +53,7 @@ fn push(text: &mut String, name: &str, value: Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sumun_wire::{EventLine, ReservationEvent, Sequence, State, Timestamp, Verb};
+    use sumun_wire::{EventLine, ReservationEvent, Sequence, State, Timestamp, Trace, Verb};
 
     fn held() -> Event {
         let line = EventLine {
@@ -86,6 +89,7 @@ mod tests {
         Event {
             sequence: Sequence(7),
             time: Timestamp(1_777_604_400_500),
+            trace: None,
             data: EventData::Reservation(Box::new(data)),
         }
     }
@@ -94,5 +98,8 @@ mod tests {
     fn an_event_is_one_line() {
         let expected = "7 2026-05-01T03:00:00.500Z reservation.held r1 version=1 state=held holder=h a+2 (on_hand=10 reserved=2 available=8)";
         assert_eq!(line(&held()), expected);
+        let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let traced = Event { trace: Trace::read(traceparent.as_bytes()), ..held() };
+        assert_eq!(line(&traced), format!("{expected} traceparent={traceparent}"));
     }
 }

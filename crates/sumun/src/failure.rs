@@ -1,5 +1,6 @@
 //! How a command ends when it is not done: the exit codes of the contract, each with the words for it.
 
+use crate::operator::{self, Level};
 use std::process::ExitCode;
 
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +29,9 @@ impl Failure {
     /// Says why on stderr, and gives the process its exit code.
     pub(crate) fn report(&self) -> ExitCode {
         let text = self.to_string();
-        if !text.is_empty() {
+        if !text.is_empty() && operator::is_json() {
+            operator::tell(Level::Error, "failed", &text, &[("code", &self.code())]);
+        } else if !text.is_empty() {
             eprintln!("sumun: {text}");
         }
         ExitCode::from(self.code())

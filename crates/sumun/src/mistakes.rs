@@ -4,7 +4,9 @@
 use crate::caps::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, STORE_DELAY_MS_MAX};
 use crate::config;
 use crate::nearest::nearest;
-use crate::units::{Bytes, Millis, UnitError};
+use crate::operator::{Format, Level};
+use crate::units::{Bytes, Millis, Ratio, UnitError};
+use clap::ValueEnum;
 use serde::Serialize;
 use std::fmt;
 use std::net::SocketAddr;
@@ -67,7 +69,7 @@ const fn size(least: u64, most: u64, empty: bool) -> Takes {
     Takes::Size { least, most, empty }
 }
 
-const KEYS: [(&str, Takes); 13] = [
+const KEYS: [(&str, Takes); 17] = [
     ("data", Takes::Text { kind: "a directory in quotes", check: directory }),
     ("resp", Takes::Address),
     ("http", Takes::AddressOrNone),
@@ -81,6 +83,10 @@ const KEYS: [(&str, Takes); 13] = [
     ("grace", duration(0, u64::MAX, false)),
     ("max_clients", Takes::Clients),
     ("segment", size(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX, false)),
+    ("log_format", Takes::Text { kind: "a word in quotes, as in \"json\"", check: one_of::<Format> }),
+    ("log_level", Takes::Text { kind: "a word in quotes, as in \"warn\"", check: one_of::<Level> }),
+    ("otlp", Takes::Text { kind: "an address in quotes, as in \"http://127.0.0.1:4318\"", check: collector }),
+    ("trace_ratio", Takes::Text { kind: "a number in quotes, as in \"0.01\"", check: ratio }),
 ];
 
 pub(crate) fn keys() -> impl Iterator<Item = &'static str> {
@@ -284,6 +290,31 @@ impl Takes {
 
 fn directory(text: &str) -> Result<(), Why> {
     if text.is_empty() { Err(("a directory is missing".to_owned(), None)) } else { Ok(()) }
+}
+
+fn one_of<T: ValueEnum>(text: &str) -> Result<(), Why> {
+    if T::from_str(text, false).is_ok() {
+        return Ok(());
+    }
+    let words: Vec<String> =
+        T::value_variants().iter().filter_map(T::to_possible_value).map(|word| word.get_name().to_owned()).collect();
+    let near = nearest(text, words.iter().map(String::as_str)).map(|word| format!("\"{word}\""));
+    Err((format!("must be one of {}", words.join(", ")), near))
+}
+
+/// Empty and `-` are words of their own.
+fn collector(text: &str) -> Result<(), Why> {
+    if ["", "-"].contains(&text) {
+        return Ok(());
+    }
+    text.parse().map(|_: sumun_trace::Endpoint| ()).map_err(|error| (error.to_string(), None))
+}
+
+fn ratio(text: &str) -> Result<(), Why> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    text.parse().map(|_: Ratio| ()).map_err(|error: UnitError| (error.to_string(), None))
 }
 
 fn wanted(kind: &str, found: &DeValue<'_>) -> String {

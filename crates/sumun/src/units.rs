@@ -15,6 +15,8 @@ pub(crate) enum UnitError {
     Duration,
     #[error("a size is a whole number and one of B, KiB, MiB, GiB, TiB: `512MiB`")]
     Size,
+    #[error("a part is a number from 0 to 1: `0.01`")]
+    Ratio,
     #[error("that is more than can be counted")]
     TooLarge,
     #[error("a time is Unix milliseconds, or RFC 3339 with at most milliseconds: `2026-05-01T12:00:00Z`")]
@@ -30,6 +32,10 @@ pub(crate) struct Millis(pub(crate) u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Bytes(pub(crate) u64);
+
+/// A part of a whole, from 0 to 1, in millionths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ratio(pub(crate) u32);
 
 /// Unix milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +56,20 @@ fn measured(text: &str, units: &[(&str, u64)], flaw: UnitError) -> Result<u64, U
 fn written(n: u64, units: &[(&str, u64)], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let (unit, scale) = units.iter().rev().find(|(_, scale)| n.is_multiple_of(*scale)).unwrap_or(&units[0]);
     if n == 0 { write!(f, "0{}", units[0].0) } else { write!(f, "{}{unit}", n / scale) }
+}
+
+impl FromStr for Ratio {
+    type Err = UnitError;
+    fn from_str(text: &str) -> Result<Ratio, UnitError> {
+        let ratio = text.parse::<f64>().ok().filter(|ratio| (0.0..=1.0).contains(ratio)).ok_or(UnitError::Ratio)?;
+        Ok(Ratio((ratio * 1e6).round() as u32))
+    }
+}
+
+impl Ratio {
+    pub(crate) fn part(self) -> f64 {
+        f64::from(self.0) / 1e6
+    }
 }
 
 impl FromStr for Millis {

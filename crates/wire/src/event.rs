@@ -1,7 +1,7 @@
 //! Events as they leave Sumun: what a CloudEvent carries, and what `verify`, mirrors and the auditor read. Every event
 //! stands for itself: its lines hold the figures after it.
 
-use crate::{Ended, Kind, Name, Sequence, Settings, State, Timestamp};
+use crate::{Ended, Kind, Name, Sequence, Settings, State, Timestamp, Trace};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -9,6 +9,8 @@ use alloc::vec::Vec;
 pub struct Event {
     pub sequence: Sequence,
     pub time: Timestamp,
+    /// Where in a trace the request stood that made it. It says nothing of what happened.
+    pub trace: Option<Trace>,
     pub data: EventData,
 }
 

@@ -14,6 +14,7 @@ pub mod limits;
 mod moment;
 pub mod record;
 pub mod text;
+mod trace;
 
 pub use answer::{Answer, Code, Facts, Invalid, Outcome, Refusal, Short};
 pub use command::{Adjust, Command, Configure, Extend, Line, Lines, Part, PartLine, PartLines, Receive, Reserve};
@@ -22,6 +23,7 @@ pub use record::{
     Allocation, Ended, HolderRecord, ItemRecord, Kind, Limit, LotRow, ReservationLine, ReservationRecord, Settings,
     State, Taken,
 };
+pub use trace::Trace;
 
 /// An id, sku, holder, lot, location or reason. Up to 24 bytes cost no allocation.
 pub type Name = compact_str::CompactString;

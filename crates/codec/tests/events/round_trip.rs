@@ -9,7 +9,7 @@ use sumun_core::{
     SettingsEntry, Span, UsageEntry,
 };
 use sumun_wire::limits::QUANTITY_MAX;
-use sumun_wire::{Allocation, Ended, Kind, Limit, State};
+use sumun_wire::{Allocation, Ended, Kind, Limit, State, Trace};
 
 fn written(event: &Event) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -31,6 +31,7 @@ fn comes_back(event: &Event) {
     assert_eq!(tell(&back), tell(event));
     assert_eq!(outside(&back), outside(event));
     assert_eq!(back.sequence, event.sequence);
+    assert_eq!(back.trace, event.trace);
     assert_eq!(written(&back), bytes);
 }
 
@@ -54,6 +55,17 @@ fn an_event_of_one_line_takes_at_most_200_bytes() {
     assert!(bytes <= 200, "{bytes} bytes");
 }
 
+#[test]
+fn a_trace_takes_25_bytes_and_none_takes_none() {
+    let trace = Trace::new([7; 16], [9; 8], 1);
+    for event in history::events(5, 200).iter().filter(|event| event.kind.is_of_command()) {
+        let traced = Event { trace, ..event.clone() };
+        assert_eq!(written(&traced).len(), written(event).len() + 25);
+        comes_back(&traced);
+        assert_eq!(read(&written(&traced), event.sequence).trace, trace);
+    }
+}
+
 /// Numbers around every length of a varint, the contract's greatest and the format's.
 fn number() -> impl Strategy<Value = u64> {
     let edge = (0..63u32).prop_flat_map(|bit| (-1..=1i64).prop_map(move |by| (1u64 << bit).saturating_add_signed(by)));
@@ -72,7 +84,7 @@ fn some<T: std::fmt::Debug>(of: impl Strategy<Value = T>) -> impl Strategy<Value
     prop::collection::vec(of, 0..6)
 }
 
-type Fields = (EventKind, Vec<u64>, Vec<bool>, Vec<Option<String>>, Vec<usize>, u128);
+type Fields = (EventKind, Vec<u64>, Vec<bool>, Vec<Option<String>>, Vec<usize>, u128, Option<(u128, u64, u8)>);
 
 /// Enough of everything, from which `build` takes one after the other.
 fn fields() -> impl Strategy<Value = Fields> {
@@ -98,6 +110,7 @@ fn fields() -> impl Strategy<Value = Fields> {
         prop::collection::vec(maybe_name(), 8),
         prop::collection::vec(0..6usize, 5),
         any::<u128>(),
+        any::<Option<(u128, u64, u8)>>(),
     )
 }
 
@@ -248,7 +261,7 @@ impl Builder {
     }
 }
 
-fn build((kind, numbers, flags, names, counts, digest): Fields) -> Event {
+fn build((kind, numbers, flags, names, counts, digest, trace): Fields) -> Event {
     let mut b = Builder {
         event: Event::default(),
         numbers: numbers.into_iter().cycle(),
@@ -257,6 +270,9 @@ fn build((kind, numbers, flags, names, counts, digest): Fields) -> Event {
     };
     let (sequence, time) = (b.number().max(1), b.number());
     b.event.clear(sequence, time, kind);
+    if kind.is_of_command() {
+        b.event.trace = trace.and_then(|(id, span, flags)| Trace::new(id.to_be_bytes(), span.to_be_bytes(), flags));
+    }
     if matches!(kind, EventKind::LogOpened | EventKind::LogTime) {
         let (shard, epoch, retention_ms) = (b.small(), b.number(), b.number());
         b.event.log = LogEntry { shard, epoch, retention_ms, log_retention_ms: b.number() };

@@ -10,8 +10,10 @@ const DAY_MS: u64 = 86_400_000;
 
 /// One line a field.
 pub(crate) fn tell(event: &Event) -> Vec<String> {
+    let traced = if event.trace.is_some() { ", traced" } else { "" };
     let mut lines =
-        vec![format!("type {}", outside(event).kind()), "version 1".to_owned(), format!("time {}", event.time)];
+        vec![format!("type {}{traced}", outside(event).kind()), "version 1".to_owned(), format!("time {}", event.time)];
+    lines.extend(event.trace.map(|trace| format!("trace {trace}")));
     match event.kind {
         EventKind::LogOpened | EventKind::LogTime => {
             let log = &event.log;

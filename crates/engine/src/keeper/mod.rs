@@ -96,6 +96,9 @@ pub struct Kept {
     pub bytes: u64,
     pub reads: u64,
     pub reading: usize,
+    /// Generations of ended records, and when the oldest began (0: before anything was kept of that).
+    pub generations: usize,
+    pub oldest_ms: u64,
     /// Why the store does not work, while it does not.
     pub trouble: Option<String>,
 }
@@ -354,6 +357,8 @@ impl Keeper {
             self.read_ahead(state, now);
         }
         self.kept.unsaved = state.unsaved();
+        self.kept.generations = self.head.generations.len();
+        self.kept.oldest_ms = self.head.generations.first().map_or(0, |(_, began)| *began);
     }
 
     /// When `tend` has something to do that nothing will wake the loop for.

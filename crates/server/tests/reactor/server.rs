@@ -19,7 +19,7 @@ use sumun_server::ledger::{
 };
 use sumun_server::{Ended, Handover, Options, Reactor, Shard, Stop};
 use sumun_store::{StoreError, Twin};
-use sumun_wire::{Answer, Command};
+use sumun_wire::{Answer, Command, Trace};
 
 /// Longer than anything here takes, so that a test that hangs fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -260,8 +260,8 @@ impl Ledger for Late {
     fn foresee(&self, names: &[Foreseen<'_>]) {
         self.shard.foresee(names);
     }
-    fn handle(&mut self, command: &Command<'_>) -> Handled {
-        self.shard.handle(command)
+    fn handle(&mut self, command: &Command<'_>, trace: Option<&Trace>) -> Handled {
+        self.shard.handle(command, trace)
     }
     fn exec(&mut self, commands: &[Command<'_>], answers: &mut Vec<Answer>) -> Executed {
         self.shard.exec(commands, answers)

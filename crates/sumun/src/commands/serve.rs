@@ -4,10 +4,11 @@ use super::Cli;
 use crate::caps::{
     STORE_BUFFER_BYTES_MAX, STORE_BUFFER_BYTES_MIN, STORE_CACHE_BYTES_MAX, STORE_CACHE_BYTES_MIN, STORE_MEMORY_PART,
 };
+use crate::clock;
 use crate::config::{self, Config, Sources};
 use crate::failure::Failure;
 use crate::logfile::SHARD;
-use crate::operator::{Level, tell};
+use crate::operator::{self, Level, tell};
 use crate::show::say;
 use anyhow::{Context, anyhow};
 use clap::{Args, CommandFactory};
@@ -20,6 +21,7 @@ use sumun_http::Listener;
 use sumun_log::{FileLog, LogId, Report, Setup};
 use sumun_server::{BindError, Ended, Hears, Reactor, Shard, Signals};
 use sumun_store::FjallOpener;
+use sumun_trace::Tracer;
 
 /// Run the server: RESP for Redis clients and HTTP, on one data directory
 #[derive(Args, Debug)]
@@ -39,8 +41,12 @@ type Waker = Arc<OnceLock<Arc<mio::Waker>>>;
 
 pub(crate) fn run(arguments: &Serve) -> Result<(), Failure> {
     let config = Config::load(&arguments.sources)?;
+    operator::tells(config.log_format, config.log_level);
     for name in config::unknown_variables(&Cli::command()) {
-        tell(Level::Warn, "a variable that nothing reads: is it mistyped?", &[("name", &name)]);
+        tell(Level::Warn, "variable_unknown", "a variable that nothing reads: is it mistyped?", &[("name", &name)]);
+    }
+    for (name, why) in &config.ignored {
+        tell(Level::Warn, "variable_ignored", "a variable that cannot be taken", &[("name", name), ("why", why)]);
     }
     // Before anything is opened: an address that cannot be had is a mistake to be told at once.
     let http = config.http.map(listen).transpose()?;
@@ -76,7 +82,14 @@ fn listen(address: SocketAddr) -> anyhow::Result<Listener> {
 }
 
 /// HTTP has a thread of its own; the reactor ends when that has closed its connections.
-fn start_http(config: &Config, reactor: &mut Reactor, listener: Listener, run: u32, feed: &Feed) -> anyhow::Result<()> {
+fn start_http(
+    config: &Config,
+    reactor: &mut Reactor,
+    listener: Listener,
+    run: u32,
+    feed: &Feed,
+    tracer: Option<&Tracer>,
+) -> anyhow::Result<()> {
     let handover = reactor.handover();
     let options = sumun_http::Options {
         hosts: config.http_hosts.clone(),
@@ -84,14 +97,52 @@ fn start_http(config: &Config, reactor: &mut Reactor, listener: Listener, run: u
         run,
         memory_bytes: Some(config.memory.0),
         feed: Some(feed.clone()),
+        tracer: tracer.cloned(),
         ..sumun_http::Options::default()
     };
     let serve = move || {
         if let Err(error) = listener.serve(&handover, options) {
-            tell(Level::Warn, "HTTP has stopped", &[("why", &error)]);
+            tell(Level::Error, "http_stopped", "HTTP has stopped", &[("why", &error)]);
         }
     };
     start_thread("sumun-http", serve)
+}
+
+/// Who sends spans, where a collector is named.
+fn start_tracer(config: &Config, engine: &Engine) -> anyhow::Result<Option<Tracer>> {
+    let Some(endpoint) = config.otlp.clone() else { return Ok(None) };
+    tell(
+        Level::Info,
+        "traces_on",
+        "spans are sent to a collector",
+        &[("collector", &endpoint), ("part", &config.trace_ratio.part()), ("service", &config.service)],
+    );
+    let setup = sumun_trace::Setup {
+        endpoint,
+        ratio: config.trace_ratio.part(),
+        service: config.service.clone(),
+        instance: format!("{}/{SHARD}", engine.id()),
+        version: env!("CARGO_PKG_VERSION"),
+        clock: clock::wall,
+        hears: Box::new(|notice| {
+            let (level, event) = match notice {
+                sumun_trace::Notice::CannotSend { .. } => (Level::Warn, "traces_dropped"),
+                sumun_trace::Notice::SendsAgain => (Level::Info, "traces_sent"),
+            };
+            tell(level, event, &notice.to_string(), &[]);
+        }),
+    };
+    Ok(Some(Tracer::start(setup)?))
+}
+
+fn end_traces(tracer: &Tracer) {
+    let sumun_trace::Figures { exported, dropped, failed, .. } = tracer.close();
+    tell(
+        Level::Info,
+        "traces_off",
+        "no more spans are sent",
+        &[("sent", &exported), ("dropped", &dropped), ("failed", &failed)],
+    );
 }
 
 fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
@@ -129,11 +180,13 @@ fn serve(
     let log = engine.id();
     let http_address = http.as_ref().map_or_else(|| "-".to_owned(), |(listener, _)| listener.address().to_string());
     let (feed, mut teller) = start_feed(config, &engine)?;
+    let tracer = if http.is_some() { start_tracer(config, &engine)? } else { None };
     if let Some((listener, run)) = http {
-        start_http(config, &mut reactor, listener, run, &feed)?;
+        start_http(config, &mut reactor, listener, run, &feed, tracer.as_ref())?;
     }
     let hears: Hears = Box::new(|notice| {
-        tell(if notice.is_warning() { Level::Warn } else { Level::Info }, &notice.to_string(), &[]);
+        let level = if notice.is_warning() { Level::Warn } else { Level::Info };
+        tell(level, notice.name(), &notice.to_string(), &[]);
     });
     let mut shard = Shard::new(engine).told_to(hears).telling_bounds(Box::new(move |bounds| teller.advance(bounds)));
     let ended = reactor.run(&mut shard, |resp| {
@@ -142,14 +195,21 @@ fn serve(
         let _ = say(&format!("sumun ready resp={resp} http={http_address} pid={pid} shard={SHARD} log={log}"));
     });
     feed.close();
+    // No request is under way any more.
+    tracer.iter().for_each(end_traces);
     let ended = ended.map_err(anyhow::Error::from)?;
     let mut engine = shard.into_engine();
     engine.close().context("cannot close the log; nothing acknowledged is lost")?;
     match ended {
-        Ended::Clean => tell(Level::Info, "stopped", &[("sequence", &engine.sequence())]),
+        Ended::Clean => tell(Level::Info, "stopped", "stopped", &[("sequence", &engine.sequence())]),
         Ended::GraceOver { connections } => {
             let message = "stopped; the grace was over before all replies had been read";
-            tell(Level::Warn, message, &[("sequence", &engine.sequence()), ("connections", &connections)]);
+            tell(
+                Level::Warn,
+                "stopped_late",
+                message,
+                &[("sequence", &engine.sequence()), ("connections", &connections)],
+            );
         }
     }
     Ok(())
@@ -206,6 +266,7 @@ fn found(config: &Config, engine: &Engine, report: &Report) {
     let bounds = report.bounds;
     tell(
         Level::Info,
+        if report.new { "log_created" } else { "log_opened" },
         if report.new { "a new log" } else { "the log was opened" },
         &[
             ("data", &data),
@@ -221,6 +282,7 @@ fn found(config: &Config, engine: &Engine, report: &Report) {
         let copy = torn.copy.as_ref().map_or_else(|| "none".to_owned(), |copy| copy.display().to_string());
         tell(
             Level::Warn,
+            "log_torn",
             "the last write was torn; it was never acknowledged and is cut",
             &[
                 ("segment", &torn.segment),

@@ -253,7 +253,12 @@ mod tests {
             part: None,
             lines: vec![line],
         };
-        Event { sequence: Sequence(sequence), time: Timestamp(0), data: EventData::Reservation(Box::new(data)) }
+        Event {
+            sequence: Sequence(sequence),
+            time: Timestamp(0),
+            trace: None,
+            data: EventData::Reservation(Box::new(data)),
+        }
     }
 
     const SALE: &str = "held 0; held 1; captured 0; released 1";

@@ -9,13 +9,13 @@ use std::time::Duration;
 const FOLLOW: (&str, &str) = ("Accept", "text/event-stream");
 
 /// A follower: what came and was not yet looked at.
-struct Follower {
+pub(crate) struct Follower {
     http: Http,
     bytes: Vec<u8>,
 }
 
 impl Follower {
-    fn of(server: &Server, path: &str, headers: &[(&str, &str)]) -> Follower {
+    pub(crate) fn of(server: &Server, path: &str, headers: &[(&str, &str)]) -> Follower {
         let mut http = Http::connect(server);
         let headers: Vec<_> = headers.iter().copied().chain([FOLLOW]).collect();
         let bytes = http.request("GET", path, &headers, None);
@@ -30,7 +30,7 @@ impl Follower {
     }
 
     /// The next event: its id and its JSON. Comments, which keep a connection alive, are none.
-    fn next(&mut self) -> (String, Value) {
+    pub(crate) fn next(&mut self) -> (String, Value) {
         loop {
             if let Some(end) = self.bytes.windows(2).position(|pair| pair == b"\n\n") {
                 let rest = self.bytes.split_off(end + 2);

@@ -1,6 +1,7 @@
 //! What the contract's tests stand on: a server to start and kill, a client that judges bytes, and scripts that read as
 //! text.
 
+pub(crate) mod collector;
 pub(crate) mod http;
 pub(crate) mod http_script;
 pub(crate) mod proxy;
