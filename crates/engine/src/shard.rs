@@ -281,7 +281,7 @@ impl Shard {
     pub(crate) fn replay(&mut self, first: u64, mut bytes: &[u8], keeper: &mut Keeper) -> Result<u32, DecodeError> {
         let mut count = 0;
         loop {
-            if count as usize % FORESEEN == 0 {
+            if (count as usize).is_multiple_of(FORESEEN) {
                 self.foresee(bytes);
             }
             let Some(event) = next_event(&mut bytes)? else { break };

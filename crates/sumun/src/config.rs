@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::machine;
 use crate::mistakes::{self, Looked, Mistake};
 use crate::operator::{Format, Level};
+use crate::otel;
 use crate::units::{Bytes, Millis, Ratio};
 use clap::Args;
 use serde::Deserialize;
@@ -101,7 +102,7 @@ pub(crate) struct Layer {
     #[arg(long, value_name = "URL", env = "SUMUN_OTLP", hide_env_values = true, allow_hyphen_values = true)]
     otlp: Option<String>,
     /// Part of the requests without a trace of their own that is traced [default: OTEL_TRACES_SAMPLER_ARG's, or 0.01]
-    #[arg(long, value_name = "PART", env = "SUMUN_TRACE_RATIO", hide_env_values = true)]
+    #[arg(long, value_name = "PART", env = "SUMUN_otel::RATIO_DEFAULT", hide_env_values = true)]
     trace_ratio: Option<Given<Ratio>>,
 }
 
@@ -218,8 +219,8 @@ impl Layer {
         let whole = "the embedded file has every key";
         let retention = self.retention.expect(whole);
         let mut ignored = Vec::new();
-        let otlp = collector(&self.otlp.expect(whole), variable, &mut ignored)?;
-        let trace_ratio = self.trace_ratio.expect(whole).0.unwrap_or_else(|| ratio(variable, &mut ignored));
+        let otlp = otel::collector(&self.otlp.expect(whole), variable, &mut ignored)?;
+        let trace_ratio = self.trace_ratio.expect(whole).0.unwrap_or_else(|| otel::ratio(variable, &mut ignored));
         let config = Config {
             data: self.data.expect(whole),
             resp: address("resp", &self.resp.expect(whole))?,
@@ -238,7 +239,7 @@ impl Layer {
             log_level: self.log_level.expect(whole),
             otlp,
             trace_ratio,
-            service: variable(OTEL_SERVICE).unwrap_or_else(|| "sumun".to_owned()),
+            service: variable(otel::SERVICE).unwrap_or_else(|| "sumun".to_owned()),
             ignored,
         };
         let Config { resp, http, expose, .. } = config;
@@ -270,44 +271,6 @@ impl Layer {
 /// An address, or `-` for none.
 fn optional_address(name: &str, text: &str) -> Result<Option<SocketAddr>, Failure> {
     if text == "-" { Ok(None) } else { address(name, text).map(Some) }
-}
-
-type Ignored = Vec<(&'static str, String)>;
-
-/// Of OpenTelemetry's own variables those that its users expect to be read, below all else. What cannot be taken of them is
-/// told and left aside: they are set for everything in a container, not for this server.
-const OTEL_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-const OTEL_SERVICE: &str = "OTEL_SERVICE_NAME";
-const OTEL_RATIO: &str = "OTEL_TRACES_SAMPLER_ARG";
-const TRACE_RATIO: Ratio = Ratio(10_000);
-
-fn collector(
-    text: &str,
-    variable: &dyn Fn(&str) -> Option<String>,
-    ignored: &mut Ignored,
-) -> Result<Option<Endpoint>, Failure> {
-    match text {
-        "-" => Ok(None),
-        "" => {
-            let given = variable(OTEL_ENDPOINT).filter(|given| !given.is_empty());
-            let read = given.map(|given| given.parse().map_err(|error: sumun_trace::EndpointError| error.to_string()));
-            Ok(read.transpose().unwrap_or_else(|why| {
-                ignored.push((OTEL_ENDPOINT, why));
-                None
-            }))
-        }
-        text => text.parse().map(Some).map_err(|error| Failure::Usage(format!("`otlp`: {error}"))),
-    }
-}
-
-fn ratio(variable: &dyn Fn(&str) -> Option<String>, ignored: &mut Ignored) -> Ratio {
-    let given = variable(OTEL_RATIO).filter(|given| !given.is_empty());
-    given.map_or(TRACE_RATIO, |given| {
-        given.parse().unwrap_or_else(|error: crate::units::UnitError| {
-            ignored.push((OTEL_RATIO, error.to_string()));
-            TRACE_RATIO
-        })
-    })
 }
 
 /// Names, separated by commas.
@@ -597,9 +560,9 @@ mod tests {
     fn others_variables_for_traces_come_last_and_are_never_a_reason_not_to_start() {
         let with = |text: &str, endpoint: &str, part: &str| {
             let given = |name: &str| match name {
-                OTEL_ENDPOINT => Some(endpoint.to_owned()),
-                OTEL_RATIO => Some(part.to_owned()),
-                OTEL_SERVICE => Some("shop".to_owned()),
+                otel::ENDPOINT => Some(endpoint.to_owned()),
+                otel::RATIO => Some(part.to_owned()),
+                otel::SERVICE => Some("shop".to_owned()),
                 _ => None,
             };
             let layer =
@@ -615,9 +578,9 @@ mod tests {
             with("otlp = \"http://b:4318\"\ntrace_ratio = \"1\"", "http://a:4318", "0.5"),
             (at("b"), Ratio(1_000_000), 0)
         );
-        assert_eq!(with("otlp = \"-\"", "http://a:4318", ""), (None, TRACE_RATIO, 0));
-        assert_eq!(with("", "https://a:4317", "always"), (None, TRACE_RATIO, 2));
-        assert_eq!(with("", "", ""), (None, TRACE_RATIO, 0));
+        assert_eq!(with("otlp = \"-\"", "http://a:4318", ""), (None, otel::RATIO_DEFAULT, 0));
+        assert_eq!(with("", "https://a:4317", "always"), (None, otel::RATIO_DEFAULT, 2));
+        assert_eq!(with("", "", ""), (None, otel::RATIO_DEFAULT, 0));
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod machine;
 mod mistakes;
 mod nearest;
 mod operator;
+mod otel;
 mod picture;
 mod prove;
 mod random;

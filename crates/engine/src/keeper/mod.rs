@@ -398,7 +398,7 @@ impl Keeper {
         });
         let mut whole = false;
         for staged in 0..STAGE_RECORDS {
-            if staged as usize % FORESEEN == 0 {
+            if (staged as usize).is_multiple_of(FORESEEN) {
                 state.foresee_stage();
             }
             if staging.chunk.bytes() >= STAGE_BYTES || state.saved_through() >= self.ages.aged() {
