@@ -10,6 +10,9 @@ use std::process::{Command, Stdio};
 /// Name, type and unit of everything that a server shows which serves all and sends traces.
 const FAMILIES: &str = "
     sumun_http_requests counter -                   sumun_http_refused counter -
+    sumun_commands counter -                        sumun_uptime_seconds gauge seconds
+    sumun_memory_limit_bytes gauge bytes            sumun_process_resident_bytes gauge bytes
+    sumun_store_lag_max_events gauge -
     sumun_http_connections counter -                sumun_http_connections_refused counter -
     sumun_http_connections_open gauge -             sumun_http_connections_ended counter -
     sumun_http_unproven_closed counter -            sumun_http_questions_in_hand gauge -

@@ -269,6 +269,7 @@ impl Shell {
             .env("SUMUN_RESP", format!("127.0.0.1:{}", self.resp))
             .env("SUMUN_HTTP", format!("127.0.0.1:{}", self.http))
             .env("SUMUN_SERVER", format!("127.0.0.1:{}", self.resp))
+            .env("SUMUN_SERVER_HTTP", format!("127.0.0.1:{}", self.http))
             .env("LC_ALL", "C.UTF-8")
             .stdin(Stdio::null())
             .stdout(fs::File::create(&out).expect("it is ours"))
