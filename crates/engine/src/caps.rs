@@ -118,8 +118,11 @@ pub const FILTER_PAGE_HASHES: usize = 16_384;
 pub const LAG_EVENTS: u64 = 1_000_000;
 pub const LAG_BYTES: u64 = 256 * 1024 * 1024;
 pub const LAG_REPLAY_MS: u64 = 500;
+/// What a burst may write before it is stored as fast as may be, and what of that is given back in a second.
+pub const BURST_EVENTS: u64 = 1_000_000;
+pub const BURST_EVENTS_PER_S: u64 = 60_000;
 /// Taken for the rate of a replay until one of at least so many events has been measured.
-pub const REPLAY_EVENTS_PER_S: u64 = 2_000_000;
+pub const REPLAY_EVENTS_PER_S: u64 = 1_600_000;
 pub const REPLAY_EVENTS_MIN: u64 = 10_000;
 /// Between two looks at how much of the log may go, and the least.
 pub const TRIM_PAUSE_MS: u64 = 60_000;

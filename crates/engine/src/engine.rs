@@ -20,7 +20,7 @@ use crate::caps::{
 use crate::commit::Policy;
 use crate::env::Env;
 use crate::keeper::{Keeper, Kept, Pressure, Shelves, Tending};
-use crate::lag::{self, Lag};
+use crate::lag::{Burst, Lag};
 use crate::lists::Scans;
 use crate::load::Load;
 use crate::memory::pressure;
@@ -97,6 +97,7 @@ pub struct Engine {
     pub(crate) keeper: Keeper,
     trim: Trim,
     pub(crate) lag: Lag,
+    burst: Burst,
     pub(crate) notices: Notices,
     failed_at_ms: u64,
     is_closed_said: bool,
@@ -151,6 +152,7 @@ impl Engine {
             keeper: Keeper::new(shelves),
             trim: Trim::default(),
             lag: Lag::new(),
+            burst: Burst::new(),
             notices: Notices::default(),
             failed_at_ms: 0,
             is_closed_said: false,
@@ -419,7 +421,8 @@ impl Engine {
             let now = self.env.now_ms();
             let state = self.shard.state();
             let pressure = pressure(state.bytes(), self.options.memory);
-            let far = lag::hurries(self.ahead_of_store(), self.lag_max());
+            self.burst.note(self.shard.state().sequence(), now);
+            let far = self.burst.hurries(self.ahead_of_store(), self.lag_max());
             // What waits to be stored cannot leave. Little of it may wait all the same: what ends meanwhile is stored once.
             let waiting = state.unsaved() * ENDED_BYTES >= self.options.memory / UNSAVED_MEMORY_PART;
             let short = pressure == Pressure::High || (pressure == Pressure::Some && waiting);

@@ -1,7 +1,9 @@
 //! How far the store may be behind the log: by so much that a start replays it in time. Of three bounds the narrowest
 //! holds: events, their bytes, and what this machine was seen to replay within `LAG_REPLAY_MS`.
 
-use crate::caps::{LAG_BYTES, LAG_EVENTS, LAG_REPLAY_MS, REPLAY_EVENTS_MIN, REPLAY_EVENTS_PER_S};
+use crate::caps::{
+    BURST_EVENTS, BURST_EVENTS_PER_S, LAG_BYTES, LAG_EVENTS, LAG_REPLAY_MS, REPLAY_EVENTS_MIN, REPLAY_EVENTS_PER_S,
+};
 use crate::shard::Budget;
 
 #[derive(Clone, Copy, Debug)]
@@ -43,13 +45,39 @@ pub(crate) const fn budget(ahead: u64, most: u64) -> Budget {
 
 /// Whether ends of what nobody names wait: many at once would else use up what others may write.
 pub(crate) const fn ends_pause(ahead: u64, most: u64) -> bool {
-    ahead >= most / 8 * 6
+    ahead >= most / 8 * 7
 }
 
-/// Whether it is so much that changes go to the store at once: above what ends by time alone bring it to, so that a storm
-/// of them is stored evenly.
-pub(crate) const fn hurries(ahead: u64, most: u64) -> bool {
-    ahead >= most / 8 * 7
+/// What a burst may write before changes go to the store at once: events, used up as they are written and given back in
+/// time. A load that lasts uses all of it, and keeps so little ahead of the store that a start replays it in no time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Burst {
+    left: u64,
+    sequence: u64,
+    at_ms: u64,
+}
+
+impl Burst {
+    pub(crate) const fn new() -> Burst {
+        Burst { left: BURST_EVENTS, sequence: 0, at_ms: 0 }
+    }
+    /// The newest event is `sequence` now.
+    pub(crate) fn note(&mut self, sequence: u64, now_ms: u64) {
+        let written = if self.at_ms == 0 { 0 } else { sequence.saturating_sub(self.sequence) };
+        let back = now_ms.saturating_sub(self.at_ms).saturating_mul(BURST_EVENTS_PER_S) / 1_000;
+        // Less than a whole one is given back later.
+        if back > 0 || self.at_ms == 0 {
+            self.at_ms = now_ms;
+            self.left = self.left.saturating_add(back).min(BURST_EVENTS);
+        }
+        self.left = self.left.saturating_sub(written);
+        self.sequence = sequence;
+    }
+    /// Whether so much is ahead of the store that changes go there at once: in a burst late, so that a storm of ends is
+    /// stored evenly, but before such ends pause.
+    pub(crate) const fn hurries(&self, ahead: u64, most: u64) -> bool {
+        ahead >= if self.left > 0 { most / 8 * 6 } else { most / 8 }
+    }
 }
 
 #[cfg(test)]
@@ -71,12 +99,24 @@ mod tests {
     }
 
     #[test]
+    fn a_burst_is_stored_evenly_and_a_load_that_lasts_at_once() {
+        let mut burst = Burst::new();
+        burst.note(5, 1_000);
+        assert!(burst.hurries(60, 80) && !burst.hurries(59, 80), "it has just begun");
+        burst.note(5 + BURST_EVENTS, 1_000);
+        assert!(burst.hurries(10, 80) && !burst.hurries(9, 80), "it is used up");
+        burst.note(5 + BURST_EVENTS + BURST_EVENTS_PER_S, 2_000);
+        assert!(burst.hurries(10, 80), "as fast as it is given back");
+        burst.note(5 + BURST_EVENTS + BURST_EVENTS_PER_S, 2_001);
+        assert!(!burst.hurries(59, 80));
+    }
+
+    #[test]
     fn the_last_tenth_is_kept_for_what_ends_things() {
         assert_eq!([0, 89, 90, 99, 100].map(|ahead| budget(ahead, 100)), {
             use Budget::{Full, Open, Overloaded};
             [Open, Open, Overloaded, Overloaded, Full]
         });
-        assert!(ends_pause(60, 80) && !ends_pause(59, 80), "and ends of what nobody names leave others a quarter");
-        assert!(hurries(70, 80) && !hurries(69, 80), "which they do not hurry the store for");
+        assert!(ends_pause(70, 80) && !ends_pause(69, 80), "and ends of what nobody names leave others a little more");
     }
 }
