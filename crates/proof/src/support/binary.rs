@@ -48,20 +48,29 @@ fn fresh(package: &str, name: &str, main: &str) -> PathBuf {
     path
 }
 
-/// Whether it was built from this tree, and no file that the build names as a source is newer.
+/// Whether it was built from this tree, and no source is newer. Cargo names the sources of what it was told to build; a
+/// binary that tests needed has no such list, and then all of the tree's are looked at.
 fn is_fresh(binary: &Path, main: &str) -> bool {
     let changed = |path: &Path| fs::metadata(path).and_then(|seen| seen.modified()).ok();
-    let (Some(built), Ok(sources)) = (changed(binary), fs::read_to_string(binary.with_extension("d"))) else {
-        return false;
+    let Some(built) = changed(binary) else { return false };
+    let older = |source: &Path| changed(source).is_some_and(|at: SystemTime| at <= built);
+    let Ok(list) = fs::read_to_string(binary.with_extension("d")) else {
+        // Two trees may share a target directory.
+        let is_ours = binary.starts_with(workspace());
+        return is_ours && older(&workspace().join("Cargo.lock")) && all_below(&workspace().join("crates"), &older);
     };
-    let Some((_, sources)) = sources.split_once(": ") else { return false };
-    // Two trees may share a target directory.
+    let Some((_, sources)) = list.split_once(": ") else { return false };
     let main = workspace().join(main);
-    if !sources.split_whitespace().any(|source| Path::new(source) == main) {
-        return false;
-    }
-    let older = |source: &str| changed(Path::new(source)).is_some_and(|at: SystemTime| at <= built);
-    sources.split_whitespace().all(older)
+    let mut sources = sources.split_whitespace().map(Path::new);
+    sources.clone().any(|source| source == main) && sources.all(older)
+}
+
+fn all_below(folder: &Path, holds: &dyn Fn(&Path) -> bool) -> bool {
+    let Ok(entries) = fs::read_dir(folder) else { return false };
+    entries
+        .flatten()
+        .map(|entry| entry.path())
+        .all(|path| if path.is_dir() { all_below(&path, holds) } else { holds(&path) })
 }
 
 fn build(package: &str, binary: &str) {
