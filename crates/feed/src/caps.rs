@@ -1,5 +1,7 @@
 //! Every cap of this crate, in one place.
 
+use std::time::Duration;
+
 /// Events and bytes of text that are kept for followers that are a little behind.
 pub const RING_EVENTS_MAX: usize = 8_192;
 pub const RING_BYTES_MAX: usize = 8 << 20;
@@ -25,6 +27,9 @@ pub const TURN_EVENTS_MAX: usize = 256;
 pub const TURN_BYTES_MAX: usize = 256 << 10;
 /// Events that the tail looks at meanwhile, whether somebody wants them or not.
 pub const LOOK_EVENTS_MAX: usize = 4_096;
+/// How long the tail rests once it has read all there is: a batch of the shard is a few events, and a wake for each costs
+/// those who wait for its replies more than reading them does. The first event after a rest without any waits for nothing.
+pub const TAIL_REST: Duration = Duration::from_millis(2);
 /// Hashes of subjects that are told apart before an event is shown: some for each follower.
 pub const INTEREST_SLOTS: usize = 1 << 15;
 /// A follower joins the tail when the log is no further than so many events ahead of it.

@@ -2,7 +2,7 @@
 //! follow.
 //! LOG-1: nothing is shown that the shard has not told to be durable.
 
-use crate::caps::{FRAME_BYTES_KEPT, LOOK_EVENTS_MAX, TURN_BYTES_MAX, TURN_EVENTS_MAX};
+use crate::caps::{FRAME_BYTES_KEPT, LOOK_EVENTS_MAX, TAIL_REST, TURN_BYTES_MAX, TURN_EVENTS_MAX};
 use crate::cloud_event::CloudEvents;
 use crate::error::FeedError;
 use crate::filter::Filter;
@@ -216,11 +216,14 @@ impl Feed {
             }
             *thread = Some(std::thread::current());
         }
+        let mut has_worked = false;
         loop {
             let seen = self.shared.told.last();
             match self.turn() {
-                Turn::Worked => {}
+                Turn::Worked => has_worked = true,
                 Turn::Closed => return,
+                // The shard wakes nobody meanwhile: what it tells in the next moment is read together.
+                Turn::Idle if std::mem::take(&mut has_worked) => std::thread::park_timeout(TAIL_REST),
                 Turn::Idle => self.shared.park(seen),
             }
         }
