@@ -18,6 +18,7 @@ use crate::StoreError;
 use crate::caps::{CHUNK_BYTES_MAX, FRONT_BYTES_MIN, FRONT_PART, WINDOW_BYTES};
 use crate::ledger::{Ledger, ROW};
 use rustix::fs::Advice;
+use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -169,11 +170,12 @@ impl Walk<'_> {
     /// How long that is what follows, without the zeros at its end.
     fn rest_bytes(&mut self) -> io::Result<u64> {
         let (mut at, mut end) = (self.at, self.at);
-        while let Some(bytes) = self.window.some(at)? {
+        while let Some(data) = next_data(self.window.file, at)? {
+            let Some(bytes) = self.window.some(data)? else { break };
             if let Some(index) = bytes.iter().rposition(|byte| *byte != 0) {
-                end = at + index as u64 + 1;
+                end = data + index as u64 + 1;
             }
-            at += bytes.len() as u64;
+            at = data + bytes.len() as u64;
         }
         Ok(end - self.at)
     }
@@ -194,6 +196,15 @@ impl Walk<'_> {
             }
         }
         Ok(false)
+    }
+}
+
+/// Where the next bytes lie that were written: what was laid out ahead is a hole, which need not be read.
+fn next_data(file: &File, at: u64) -> io::Result<Option<u64>> {
+    match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(at)) {
+        Ok(data) => Ok(Some(data)),
+        Err(Errno::NXIO) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
