@@ -4,13 +4,15 @@
 //! Gather: when a sync ends, its callers are answered and will ask again within a moment. The next commit waits for
 //! nine tenths of them and of those already waiting, at most one smoothed sync time. One caller commits at once.
 
-use crate::caps::{BATCH_BUSY, GATHER_NS_MAX, SYNC_FAST_NS, SYNC_SLOW_NS};
+use crate::caps::{BATCH_BUSY, GATHER_NS_MAX, SYNC_COUNTED_NS_MAX, SYNC_FAST_NS, SYNC_SLOW_NS};
 use sumun_log::Place;
 
 #[derive(Debug)]
 pub(crate) struct Policy {
     place: Place,
     sync_ns: u64,
+    /// The same, where one that had to wait for the store's syncs, or for a CPU, counts only so much: what the disk is like.
+    usual_ns: u64,
     batch: u64,
     /// Commands in the batch that is under way.
     under_way: u64,
@@ -26,7 +28,7 @@ struct Gather {
 
 impl Policy {
     pub(crate) const fn new() -> Policy {
-        Policy { place: Place::Here, sync_ns: 0, batch: 0, under_way: 0, began_ns: 0, gather: None }
+        Policy { place: Place::Here, sync_ns: 0, usual_ns: 0, batch: 0, under_way: 0, began_ns: 0, gather: None }
     }
     pub(crate) const fn sync_ns(&self) -> u64 {
         self.sync_ns
@@ -58,10 +60,11 @@ impl Policy {
     pub(crate) fn done(&mut self, waiting: u64, now_ns: u64) -> u64 {
         let took = now_ns - self.began_ns;
         self.sync_ns = smooth(self.sync_ns, took);
+        self.usual_ns = smooth(self.usual_ns, took.min(SYNC_COUNTED_NS_MAX));
         self.batch = smooth(self.batch, self.under_way);
         let slow = match self.place {
-            Place::Here => self.sync_ns > SYNC_SLOW_NS,
-            Place::Beside => self.sync_ns > SYNC_FAST_NS,
+            Place::Here => self.usual_ns > SYNC_SLOW_NS,
+            Place::Beside => self.usual_ns > SYNC_FAST_NS,
         };
         let was = self.place;
         self.place = if slow || self.batch >= BATCH_BUSY { Place::Beside } else { Place::Here };
@@ -108,6 +111,30 @@ mod tests {
         policy.done(0, at + 1_000_000);
         let deadline = policy.deadline_ns().expect("it gathers");
         assert_eq!(policy.commit(1, deadline), Some(Place::Beside), "never longer than a sync");
+    }
+
+    #[test]
+    fn a_sync_now_and_then_that_waits_for_another_file_s_makes_no_slow_disk() {
+        let mut policy = Policy::new();
+        let mut at = 0;
+        for n in 0..1_000 {
+            assert_eq!(policy.commit(20, at), Some(Place::Here));
+            policy.begin(20, at);
+            at += if n % 10 == 9 { 8_000_000 } else { 200_000 };
+            policy.done(0, at);
+        }
+    }
+
+    #[test]
+    fn a_disk_that_was_slow_for_a_while_is_quick_again() {
+        let mut policy = Policy::new();
+        let mut at = 0;
+        for took in [1_000_000; 40].into_iter().chain([300_000; 40]) {
+            policy.begin(20, at);
+            at += took;
+            policy.done(0, at);
+        }
+        assert_eq!((policy.commit(1, at), policy.deadline_ns()), (Some(Place::Here), None));
     }
 
     #[test]

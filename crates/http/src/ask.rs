@@ -1,5 +1,6 @@
-//! Questions on their way to the loop and answers on their way back. Both go in batches: the loop is woken once for all
-//! that the ready connections ask, and one task here for all that a step has answered.
+//! Questions on their way to the loop and answers on their way back. The loop is woken by the first question that it does
+//! not know of, and decides while the others are still read; what it finds when it looks is a batch. On the way back one
+//! task here hands on all that a step has answered.
 
 use crate::problem::Problem;
 use crate::requests::Wish;
@@ -13,7 +14,6 @@ use tokio::sync::{Notify, oneshot};
 pub(crate) struct Asker {
     handover: Handover,
     outbox: Arc<Outbox>,
-    asked: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -101,20 +101,11 @@ pub(crate) enum Unanswered {
 
 impl Asker {
     pub(crate) fn new(handover: Handover) -> Asker {
-        Asker { handover, outbox: Arc::default(), asked: Arc::default() }
+        Asker { handover, outbox: Arc::default() }
     }
 
-    /// Starts what carries both ways. Within a runtime.
+    /// Starts what carries answers back. Within a runtime.
     pub(crate) fn start(&self) {
-        let (handover, asked) = (self.handover.clone(), Arc::clone(&self.asked));
-        tokio::spawn(async move {
-            loop {
-                // It comes after the tasks that were ready when the first question was put in, and so after theirs.
-                asked.notified().await;
-                // It fails when the process is out of memory; the loop looks at each round it makes.
-                let _ = handover.wake();
-            }
-        });
         let outbox = Arc::clone(&self.outbox);
         tokio::spawn(async move {
             let mut all = Vec::new();
@@ -137,14 +128,10 @@ impl Asker {
         traced.reach(Stage::Asked);
         let (to, answer) = oneshot::channel();
         let question = Box::new(Asked { wish, traced, to, outbox: Arc::clone(&self.outbox) });
-        match self.handover.put(question) {
-            Ok(true) => self.asked.notify_one(),
-            Ok(false) => {}
-            Err(Refused::Overloaded { retry_after_ms }) => {
-                return Err(Unanswered::Refused(Problem::overloaded(retry_after_ms)));
-            }
-            Err(Refused::Gone) => return Err(Unanswered::Lost),
-        }
+        self.handover.ask(question).map_err(|refused| match refused {
+            Refused::Overloaded { retry_after_ms } => Unanswered::Refused(Problem::overloaded(retry_after_ms)),
+            Refused::Gone => Unanswered::Lost,
+        })?;
         answer.await.map_err(|_| Unanswered::Lost)
     }
 

@@ -177,10 +177,10 @@ pub(crate) async fn bring(
         return Err(refused());
     }
     let within_ms = if too_large { caps::BODY_DRAIN_MS_MAX.min(within_ms) } else { within_ms };
-    let mut late = pin!(tokio::time::sleep(Duration::from_millis(within_ms)));
+    let mut late = pin!(late(within_ms));
     let (mut first, mut all) = (Bytes::new(), Vec::new());
     let (mut length, mut kept, mut scarce) = (0, None, None);
-    loop {
+    while !body.is_end_stream() {
         let frame = tokio::select! {
             biased;
             frame = body.frame() => frame,
@@ -235,6 +235,20 @@ pub(crate) async fn bring(
     }
     let bytes = if all.is_empty() { first } else { all.into() };
     Ok(Brought { bytes, _kept: kept })
+}
+
+/// Resolves when the body has taken too long. What is there already comes at the second look: until then no timer is set.
+async fn late(within_ms: u64) {
+    let mut looked = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut looked, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(within_ms)).await;
 }
 
 impl Brought {

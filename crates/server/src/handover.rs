@@ -13,7 +13,6 @@ use crate::metrics::Metrics;
 use mio::Waker;
 use std::collections::VecDeque;
 use std::fmt;
-use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use sumun_wire::{Answer, Command, ItemRecord, Refusal, ReservationRecord, Trace};
@@ -206,9 +205,9 @@ impl Handover {
         Handover { shared: Arc::new(shared) }
     }
 
-    /// Puts a question in. `true`: the loop does not know of any yet, and `wake` has to be called: by whoever puts in
-    /// many at once, after the last one.
-    pub fn put(&self, question: Box<dyn Question>) -> Result<bool, Refused> {
+    /// Puts a question in, and wakes the loop when it does not know of any yet: it looks at once, and takes what has come
+    /// until then.
+    pub fn ask(&self, question: Box<dyn Question>) -> Result<(), Refused> {
         let shared = &self.shared;
         if shared.ended.load(Ordering::Acquire) {
             return Err(Refused::Gone);
@@ -228,20 +227,16 @@ impl Handover {
         }
         let was_empty = queue.is_empty();
         queue.push_back(Handed { question, room, progress: Progress::Fresh });
-        Ok(was_empty)
-    }
-
-    /// The loop looks at what was put in.
-    pub fn wake(&self) -> io::Result<()> {
-        self.shared.waker.wake()
-    }
-
-    pub fn ask(&self, question: Box<dyn Question>) -> Result<(), Refused> {
-        if self.put(question)? {
-            // It fails when the process is out of memory; the loop looks at each round it makes.
-            let _ = self.wake();
+        drop(queue);
+        if was_empty {
+            self.wake();
         }
         Ok(())
+    }
+
+    fn wake(&self) {
+        // It fails when the process is out of memory; the loop looks at each round it makes.
+        let _ = self.shared.waker.wake();
     }
 
     /// Is called when the loop is told to end: nobody new may come, what has come is still answered, then `close`.
@@ -255,7 +250,7 @@ impl Handover {
     /// No more questions will come: the loop need not wait for any before it ends.
     pub fn close(&self) {
         self.shared.closed.store(true, Ordering::Release);
-        let _ = self.wake();
+        self.wake();
     }
 
     pub fn in_hand(&self) -> usize {
