@@ -2,7 +2,7 @@
 //! misses are waited for together, not one after the other, which in tables larger than the cache is most of what a
 //! command takes. Nothing is changed and nothing decided, so that names need not be valid.
 //!
-//! Cost: 10 ns a name; saves 50 to 100 ns for each line of memory that would have been missed.
+//! Cost: with it, bursts took 7 to 12 % less of the loop's CPU in three of four rounds, and as much in the fourth.
 
 use crate::caps::FORESEEN;
 use crate::event::NONE;
@@ -20,6 +20,8 @@ pub enum Foreseen<'a> {
 }
 
 type Slots = SmallVec<[u32; FORESEEN]>;
+/// A name leads to at most four reservations beside its own, and to the last that its item holds.
+type Neighbours = SmallVec<[u32; 5 * FORESEEN]>;
 
 impl State {
     /// Looks at what these name: level by level, so that no look waits for another of its level.
@@ -39,7 +41,7 @@ impl State {
                 items.extend(self.item_index.find(hash, |_| true));
             }
         }
-        let mut neighbours = Slots::new();
+        let mut neighbours = Neighbours::new();
         for slot in &reservations {
             let reservation = &self.reservations[*slot];
             neighbours.extend(near(reservation));

@@ -85,46 +85,41 @@ impl State {
         self.armed && self.reservations[slot].state == Status::Held
     }
 
-    /// Puts a reservation that is held at the end of its lists: what begins now began last.
-    pub(crate) fn enlist(&mut self, slot: u32) {
+    /// Does something in each list that a reservation belongs to while it is held.
+    fn in_lists(&mut self, slot: u32, mut act: impl FnMut(&mut State, Of)) {
         if !self.is_listed(slot) {
             return;
         }
-        let begun = self.reservations[slot].begun();
         let mut at = 0;
         while let Some(of) = self.reservations[slot].list(at) {
-            let last = self.list(of).last;
-            let is_later = last == NONE || self.reservations[last].begun() < begun;
-            assert!(is_later, "RSV-1: what is open is in memory from its begin, or from the start, on");
-            *self.reservations[slot].links_mut(of) = Links::new(last, NONE);
-            self.join(slot, of);
+            act(self, of);
             at += 1;
         }
     }
+
+    /// Puts a reservation that is held at the end of its lists: what begins now began last.
+    pub(crate) fn enlist(&mut self, slot: u32) {
+        let begun = self.reservations[slot].begun();
+        self.in_lists(slot, |state, of| {
+            let last = state.list(of).last;
+            let is_later = last == NONE || state.reservations[last].begun() < begun;
+            assert!(is_later, "RSV-1: what is open is in memory from its begin, or from the start, on");
+            *state.reservations[slot].links_mut(of) = Links::new(last, NONE);
+            state.join(slot, of);
+        });
+    }
     /// Takes a reservation that is still held out of its lists.
     pub(crate) fn delist(&mut self, slot: u32) {
-        if !self.is_listed(slot) {
-            return;
-        }
-        let mut at = 0;
-        while let Some(of) = self.reservations[slot].list(at) {
-            let links = *self.reservations[slot].links(of);
-            self.meet(links.previous(), links.next(), of);
-            self.meet_back(links.next(), links.previous(), of);
-            at += 1;
-        }
+        self.in_lists(slot, |state, of| {
+            let links = *state.reservations[slot].links(of);
+            state.meet(links.previous(), links.next(), of);
+            state.meet_back(links.next(), links.previous(), of);
+        });
     }
     /// Puts a reservation back between the neighbours that it had when it left. They are neighbours again: what was done
     /// since was taken back in the reverse order.
     pub(crate) fn enlist_again(&mut self, slot: u32) {
-        if !self.is_listed(slot) {
-            return;
-        }
-        let mut at = 0;
-        while let Some(of) = self.reservations[slot].list(at) {
-            self.join(slot, of);
-            at += 1;
-        }
+        self.in_lists(slot, |state, of| state.join(slot, of));
     }
 
     /// Its neighbours learn of it.

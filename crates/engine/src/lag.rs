@@ -1,5 +1,6 @@
 //! How far the store may be behind the log: by so much that a start replays it in time. Of three bounds the narrowest
-//! holds: events, their bytes, and what this machine was seen to replay within `LAG_REPLAY_MS`.
+//! holds: events, their bytes, and what this machine was seen to replay within `LAG_REPLAY_MS`. A burst may use most of it;
+//! under a load that lasts changes go to the store sooner, so that a kill leaves little to replay.
 
 use crate::caps::{
     BURST_EVENTS, BURST_EVENTS_PER_S, LAG_BYTES, LAG_EVENTS, LAG_REPLAY_MS, REPLAY_EVENTS_MIN, REPLAY_EVENTS_PER_S,

@@ -10,7 +10,9 @@
 mod coverage;
 mod delayed;
 mod events;
+mod report;
 mod world;
 
 pub use coverage::{Condition, Coverage};
-pub use world::{Failure, Report, Setup, run};
+pub use report::{Failure, Report, Setup};
+pub use world::run;

@@ -2,11 +2,11 @@
 //!
 //! lines: faults, steps and judging share the one list of what is not yet proven.
 
-use crate::coverage::{Condition, Coverage};
+use crate::coverage::Condition;
 use crate::delayed::Delayed;
 use crate::events;
+use crate::report::{Failure, Report, Setup};
 use std::collections::VecDeque;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,60 +30,6 @@ const SEGMENT_BYTES: u64 = 64 * 1024;
 /// A seed's rest before its last restart.
 const REST_STEPS: u64 = 600;
 const REST_STEP_MS: u64 = 200;
-
-#[derive(Clone, Copy, Debug)]
-pub struct Setup {
-    /// Commands of a seed, at least.
-    pub commands: u64,
-    /// Restarts of a seed, at least: kills, power cuts, clean stops.
-    pub restarts: u64,
-}
-
-impl Default for Setup {
-    fn default() -> Setup {
-        Setup { commands: 5_000, restarts: 12 }
-    }
-}
-
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    pub commands: u64,
-    pub events: u64,
-    pub restarts: u64,
-    pub failures: u64,
-    pub full: u64,
-    pub fetched: u64,
-    pub coverage: Coverage,
-}
-
-impl Report {
-    pub fn merge(&mut self, other: &Report) {
-        self.commands += other.commands;
-        self.events += other.events;
-        self.restarts += other.restarts;
-        self.failures += other.failures;
-        self.full += other.full;
-        self.fetched += other.fetched;
-        self.coverage.merge(&other.coverage);
-    }
-}
-
-/// What went wrong, and what was asked before it.
-#[derive(Clone, Debug)]
-pub struct Failure {
-    pub seed: u64,
-    pub commands: u64,
-    pub what: String,
-    pub before: Vec<String>,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "seed {} failed after {} commands: {}", self.seed, self.commands, self.what)?;
-        writeln!(f, "replay it with: cargo xtask sim --seed {}", self.seed)?;
-        self.before.iter().try_for_each(|line| writeln!(f, "  {line}"))
-    }
-}
 
 /// Runs one seed to its end.
 pub fn run(seed: u64, setup: &Setup) -> Result<Report, Failure> {
@@ -548,7 +494,7 @@ impl World {
         while done < commands.len() {
             let engine = self.engine.as_mut().ok_or("no engine")?;
             let from = mark(engine);
-            let trace = trace_of(from.0);
+            let trace = events::trace_of(from.0);
             let what = match engine.handle_traced(&commands[done], trace.as_ref()) {
                 Handled::Answer(answer) => What::Command(step.commands[done].clone(), answer, trace),
                 Handled::Later => What::Ends,
@@ -688,12 +634,6 @@ impl World {
         }
         Err("something is never proven".into())
     }
-}
-
-/// Two commands of three are traced: each differently.
-fn trace_of(sequence: u64) -> Option<Trace> {
-    let id = u128::from(sequence).to_be_bytes();
-    if sequence.is_multiple_of(3) { None } else { Trace::new(id, sequence.to_be_bytes(), sequence as u8) }
 }
 
 /// The newest event, and how long the batch is.

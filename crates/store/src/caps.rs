@@ -30,6 +30,9 @@ pub(crate) const WAITS_MAX: u32 = 15_000;
 pub(crate) const OPEN_FILES_MAX: usize = 256;
 /// Threads that flush and merge. With two, one spins while the other merges.
 pub(crate) const WORKERS: usize = 1;
+/// The least that is cut off a journal's front, and the least part of what is copied for it.
+pub(crate) const FRONT_BYTES_MIN: u64 = 64 << 10;
+pub(crate) const FRONT_PART: u64 = 4;
 /// How much of a journal is held while it is checked.
 pub(crate) const WINDOW_BYTES: usize = 256 << 10;
 /// Free space on a disk that was full, from which on the store is opened again: what a recovery may write.

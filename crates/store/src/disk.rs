@@ -64,6 +64,8 @@ pub struct FjallStore {
     shared: Arc<Shared>,
     failed: Option<StoreError>,
     checked: Checked,
+    /// The last chunk of the last flush.
+    flushing: u64,
     journal_bytes: u64,
     buffered_bytes: u64,
     waits: u64,
@@ -126,6 +128,7 @@ impl FjallStore {
             shared: Arc::default(),
             failed: None,
             checked,
+            flushing: 0,
             journal_bytes: checked.bytes,
             buffered_bytes: db.write_buffer_size(),
             waits: 0,
@@ -156,6 +159,9 @@ impl FjallStore {
     fn commit(&mut self, chunk: &Chunk) -> Result<(), fjall::Error> {
         let mut next = self.state.clone();
         next.chunk += 1;
+        if self.flushing > next.flushed && self.keyspaces().all(|keyspace| keyspace.sealed_memtable_count() == 0) {
+            next.flushed = self.flushing;
+        }
         let mut tables = self.tables.clone();
         let mut dropped = Vec::new();
         let mut bytes = 0;
@@ -248,6 +254,7 @@ impl FjallStore {
             flushes += usize::from(keyspace.rotate_memtable().map_err(|error| self.fail(error))?);
         }
         self.buffered_bytes = 0;
+        self.flushing = self.state.chunk;
         if self.journal_bytes > JOURNAL_BYTES_MAX && flushes > 0 {
             // The journal is sealed by the first of these flushes and leaves with the last: nothing must be written
             // meanwhile, else it stays until the next round.

@@ -101,10 +101,11 @@ impl Engine {
         self.shard.write_log(kind, entry);
     }
 
-    /// Events that the store does not hold, and how many these may be.
+    /// Events that the store does not hold.
     pub(super) fn ahead_of_store(&self) -> u64 {
         self.shard.state().sequence().saturating_sub(self.keeper.saved())
     }
+    /// How many events may be ahead of the store.
     pub fn lag_max(&self) -> u64 {
         self.lag.events_max(self.stats.events, self.stats.batch_bytes)
     }

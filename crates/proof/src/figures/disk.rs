@@ -6,7 +6,7 @@ use super::full::{self, Where};
 use super::report::{Report, Wanted};
 use super::spread::Spread;
 use super::stage::{MIB, Stage, connect, info};
-use super::watch::{disk_used, written_by_thread};
+use super::watch::{Bytes, disk_used, written_by_thread};
 use super::work::{Each, Pass};
 use super::{Options, words};
 use crate::crowd::Process;
@@ -20,6 +20,8 @@ const SETTLE_MS: u64 = 5_000;
 const EVENT_BYTES: f64 = 200.0;
 /// Threads that write to the store; all others write to the log.
 const STORE_THREADS: [&str; 3] = ["sumun-store", "sumun-read", "fjall:worker"];
+/// They write directly, and to no socket.
+const LOG_THREADS: [&str; 3] = ["log-commit", "log-layout", "log-chores"];
 /// Past retention: the widest generation of a short one, and a pause before the log's segments are looked at.
 const FORGET_MS: u64 = 180_000;
 /// Part of the most space at which what was forgotten has gone.
@@ -49,16 +51,16 @@ struct Written {
 impl Written {
     fn now(server: &Server) -> Result<Written, String> {
         let threads = written_by_thread(Process(server.pid())).map_err(|error| error.to_string())?;
-        let is_store = |name: &str| STORE_THREADS.contains(&name);
-        let sum =
-            |store: bool| threads.iter().filter(|(name, _)| is_store(name) == store).map(|(_, n)| *n as f64).sum();
+        let sum = |names: &[&str], bytes: fn(&Bytes) -> u64| {
+            threads.iter().filter(|(name, _)| names.contains(&&***name)).map(|(_, all)| bytes(all) as f64).sum()
+        };
         let mut connection = connect(server)?;
         Ok(Written {
             sequence: info(&mut connection, "sequence")?,
             log: info(&mut connection, "log_bytes")?,
             staged: info(&mut connection, "store_bytes")?,
-            store_io: sum(true),
-            log_io: sum(false),
+            store_io: sum(&STORE_THREADS, |all| all.paged),
+            log_io: sum(&LOG_THREADS, |all| all.asked),
         })
     }
 
@@ -94,7 +96,11 @@ fn written(report: Report, options: &Options) -> Result<Report, String> {
     report.figure("bytes that the store wrote", store_io / MIB, "MiB");
     report.figure("the store's write amplification, of record bytes", store_io / staged, "");
     report.figure("bytes that the store wrote, of those in the log", store_io / (end.log - begin.log), "");
-    report.figure("bytes that the log wrote, of those in it", (end.log_io - begin.log_io) / (end.log - begin.log), "");
+    report.figure(
+        "bytes that the log wrote, space laid out ahead among them, of those in it",
+        (end.log_io - begin.log_io) / (end.log - begin.log),
+        "",
+    );
     let (log, store) = (disk_used(&stage.data().join("log")), disk_used(&stage.data().join("store")));
     stage.report.figure("disk of the log", log as f64 / MIB, "MiB");
     stage.report.figure("disk of the store", store as f64 / MIB, "MiB");

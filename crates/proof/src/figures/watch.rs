@@ -78,18 +78,29 @@ fn anonymous(process: Process) -> io::Result<u64> {
     number.map(|kib| kib * 1_024).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-/// What each kind of thread has made the kernel write to disks so far, in bytes, by the thread's name without numbers.
-pub(super) fn written_by_thread(process: Process) -> io::Result<BTreeMap<String, u64>> {
-    let mut written = BTreeMap::new();
+/// Bytes that a thread has written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Bytes {
+    /// In calls, to sockets too.
+    pub(super) asked: u64,
+    /// To disks, once for each page that was dirtied. Of direct writes the kernel counts many times as many.
+    pub(super) paged: u64,
+}
+
+/// What each kind of thread has written so far, by the thread's name without numbers.
+pub(super) fn written_by_thread(process: Process) -> io::Result<BTreeMap<String, Bytes>> {
+    let mut written: BTreeMap<String, Bytes> = BTreeMap::new();
     for entry in fs::read_dir(format!("/proc/{}/task", process.0))? {
         let path = entry?.path();
         // A thread may end meanwhile.
         let (Ok(name), Ok(io)) = (fs::read_to_string(path.join("comm")), fs::read_to_string(path.join("io"))) else {
             continue;
         };
-        let bytes = io.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.parse::<u64>().ok());
+        let number = |name: &str| io.lines().find_map(|line| line.strip_prefix(name)?.parse::<u64>().ok());
         let kind = name.trim_end().trim_end_matches(|c: char| c.is_ascii_digit() || c == '#').to_owned();
-        *written.entry(kind).or_default() += bytes.unwrap_or_default();
+        let bytes = written.entry(kind).or_default();
+        bytes.asked += number("wchar: ").unwrap_or_default();
+        bytes.paged += number("write_bytes: ").unwrap_or_default();
     }
     Ok(written)
 }

@@ -233,13 +233,46 @@ fn a_table_that_lacks_chunks_which_others_hold_is_damage() {
     write(100..200);
     std::fs::remove_dir_all(&b).unwrap();
     copy(&kept, &b);
-    // While the journal has all chunks, it makes them even.
-    assert_eq!(held(&*opener(&dir, small()).open().unwrap()), 200);
-    std::fs::remove_dir_all(&b).unwrap();
-    copy(&kept, &b);
     std::fs::File::options().write(true).open(journal(&dir)).unwrap().set_len(0).unwrap();
     let Err(StoreError::Damaged { why, .. }) = opener(&dir, small()).open() else { panic!("it opened") };
     assert!(why.contains("ends with chunk"), "{why}");
+}
+
+/// A store with much in its journal that lies in sorted files, closed; and the length of that journal.
+fn with_flushed_front(name: &str) -> (PathBuf, u64) {
+    let dir = dir(name);
+    let mut store = opener(&dir, small()).open().unwrap();
+    let (_open, never) = mpsc::channel::<()>();
+    for number in 0..100 {
+        store.write(&chunk(number)).unwrap();
+        // Flushes end meanwhile.
+        let _ = never.recv_timeout(Duration::from_millis(3));
+    }
+    store.sync().unwrap();
+    let length = store.stats().journal_bytes;
+    (dir, length)
+}
+
+#[test]
+fn what_lies_in_sorted_files_is_cut_off_the_journal() {
+    let (dir, length) = with_flushed_front("front");
+    let old = journal(&dir).metadata().unwrap().ino();
+    let mut store = opener(&dir, small()).open().unwrap();
+    assert!(store.stats().journal_bytes < length / 2, "{} of {length}", store.stats().journal_bytes);
+    assert_ne!(journal(&dir).metadata().unwrap().ino(), old);
+    assert!(!dir.join("journal.new").exists());
+    assert_eq!(held(&*store), 100);
+    (100..120).for_each(|number| store.write(&chunk(number)).unwrap());
+    drop(store);
+    assert_eq!(held(&*opener(&dir, small()).open().unwrap()), 120);
+}
+
+#[test]
+fn a_journal_that_cannot_be_cut_serves_as_it_is() {
+    let (dir, length) = with_flushed_front("front-kept");
+    std::fs::create_dir(dir.join("journal.new")).unwrap();
+    let store = opener(&dir, small()).open().unwrap();
+    assert_eq!((store.stats().journal_bytes, held(&*store)), (length, 100));
 }
 
 #[test]

@@ -14,29 +14,6 @@ fn page(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-const CODES: [ProblemCode; 20] = [
-    ProblemCode::Invalid,
-    ProblemCode::Unauthorized,
-    ProblemCode::Forbidden,
-    ProblemCode::NotFound,
-    ProblemCode::InsufficientStock,
-    ProblemCode::LimitExceeded,
-    ProblemCode::Exceeds,
-    ProblemCode::IdConflict,
-    ProblemCode::Conflict,
-    ProblemCode::Expired,
-    ProblemCode::AlreadyCaptured,
-    ProblemCode::AlreadyReleased,
-    ProblemCode::Trimmed,
-    ProblemCode::MethodNotAllowed,
-    ProblemCode::RequestTimeout,
-    ProblemCode::TooLarge,
-    ProblemCode::UnsupportedMediaType,
-    ProblemCode::Overloaded,
-    ProblemCode::Loading,
-    ProblemCode::ReadOnly,
-];
-
 /// The ledger's codes as RESP and HTTP say them.
 const BOTH: [(Code, ProblemCode); 12] = [
     (Code::Invalid, ProblemCode::Invalid),
@@ -68,12 +45,12 @@ fn described() -> BTreeSet<String> {
 /// A row is: RESP's first word, HTTP's code, status, whether the same request may pass in a moment, meaning, what to do.
 #[test]
 fn every_error_is_explained() {
-    let ours: BTreeSet<String> = CODES.iter().map(|code| code.word().to_owned()).collect();
-    assert_eq!(described(), ours, "the list in this test is what /openapi.json has");
+    let ours: BTreeSet<String> = ProblemCode::ALL.iter().map(|code| code.word().to_owned()).collect();
+    assert_eq!(described(), ours, "/openapi.json has all of them");
     let page = page("errors.md");
     let mut flaws = Vec::new();
     let rows = rows(&page, "RESP");
-    for code in CODES {
+    for code in ProblemCode::ALL {
         let word = BOTH.iter().find(|(_, http)| *http == code).map_or("–", |(resp, _)| resp.word());
         let word = if code == ProblemCode::Loading { "LOADING" } else { word };
         let word = if code == ProblemCode::Unauthorized { "NOAUTH" } else { word };
