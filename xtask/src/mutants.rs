@@ -110,8 +110,8 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "order within a connection lost",
         file: "crates/server/src/turn.rs",
-        from: "            if !self.request(client, &input[at..], ledger) {",
-        to: "            let begun = client.output.replies().len();\n            let done = self.request(client, &input[at..], ledger);\n            let reply = client.output.replies().len() - begun;\n            if self.metrics.requests % 5 == 0 {\n                client.output.replies().rotate_right(reply);\n            }\n            if !done {",
+        from: "            if !self.request(client, ahead.args(&input[at..]), ledger) {",
+        to: "            let begun = client.output.replies().len();\n            let done = self.request(client, ahead.args(&input[at..]), ledger);\n            let reply = client.output.replies().len() - begun;\n            if self.metrics.requests % 5 == 0 {\n                client.output.replies().rotate_right(reply);\n            }\n            if !done {",
         proof: Proof::Test("sumun-server", "reactor", "in_order"),
     },
     Mutant {
@@ -309,4 +309,16 @@ fn remove_others(folder: &Path, kept: &HashSet<PathBuf>) -> anyhow::Result<()> {
 #[expect(clippy::disallowed_methods, reason = "how long a proof takes is told to whoever waits for it")]
 fn now() -> Instant {
     Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_mutant_changes_a_text_that_stands_once_in_its_file() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask stands in the workspace");
+        let stale: Vec<_> = MUTANTS.iter().filter_map(|mutant| mutant.make(&root.join(mutant.file)).err()).collect();
+        assert!(stale.is_empty(), "{stale:#?}");
+    }
 }
