@@ -110,14 +110,15 @@ impl FjallStore {
         let ledger = begin_keyspace(&db, &path, ledger::NAME).map_err(|error| explain(dir, error))?;
         let state = read_ledger(dir, &ledger)?;
         let tables = find_tables(dir, &db, &state)?;
+        // Begun for a chunk that was never whole, or dropped by one that is.
+        let mut gone = Vec::new();
         for name in names {
             let ours = &*name == ledger::NAME || tables.values().any(|keyspace| *keyspace.name() == name);
-            if !ours {
-                // Begun for a chunk that was never whole, or dropped by one that is.
-                delete(&db, begin_keyspace(&db, &path, &name).map_err(|error| explain(dir, error))?)
-                    .map_err(|error| explain(dir, error))?;
+            if !ours && !name.starts_with(NEWEST) {
+                gone.push(begin_keyspace(&db, &path, &name).map_err(|error| explain(dir, error))?);
             }
         }
+        remove(&db, &path, gone).map_err(|error| explain(dir, error))?;
         let mut store = FjallStore {
             dir: dir.to_owned(),
             options,
@@ -308,10 +309,8 @@ impl Store for FjallStore {
         self.db.persist(PersistMode::SyncData).map_err(|error| self.fail(error))?;
         self.state.synced = self.state.chunk;
         self.show();
-        for keyspace in std::mem::take(&mut self.dropped) {
-            delete(&self.db, keyspace).map_err(|error| self.fail(error))?;
-        }
-        Ok(())
+        let dropped = std::mem::take(&mut self.dropped);
+        remove(&self.db, &self.dir.join("db"), dropped).map_err(|error| self.fail(error))
     }
 
     fn reader(&self) -> Box<dyn Reader> {
@@ -471,10 +470,31 @@ fn begin_keyspace(db: &Database, path: &Path, name: &str) -> Result<Keyspace, fj
     Ok(keyspace)
 }
 
-fn delete(db: &Database, keyspace: Keyspace) -> Result<(), fjall::Error> {
-    // Closes its files and removes them: otherwise they would stay open among the files kept, and keep their space.
-    keyspace.tree.drop_range::<&[u8], _>(..)?;
-    db.delete_keyspace(keyspace)
+/// An empty keyspace is called this and a number.
+const NEWEST: &str = "newest.";
+
+/// Removes keyspaces for good. fjall remembers a removal by the keyspace's id, gives the id to the next one when it was the
+/// highest, and counts its sequence numbers from what the journal holds: after a restart the removal may be newer than what
+/// bears the id then, which would be gone at the start after that. So the highest id is never removed: an empty keyspace
+/// has it, which goes when the next such one is there.
+fn remove(db: &Database, path: &Path, mut gone: Vec<Keyspace>) -> Result<(), fjall::Error> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let mut newest = 0;
+    for name in db.list_keyspace_names() {
+        if let Some(number) = name.strip_prefix(NEWEST).and_then(|number| number.parse::<u64>().ok()) {
+            newest = newest.max(number);
+            gone.push(begin_keyspace(db, path, &name)?);
+        }
+    }
+    begin_keyspace(db, path, &format!("{NEWEST}{}", newest + 1))?;
+    for keyspace in gone {
+        // Closes its files and removes them: otherwise they would stay open among the files kept, and keep their space.
+        keyspace.tree.drop_range::<&[u8], _>(..)?;
+        db.delete_keyspace(keyspace)?;
+    }
+    Ok(())
 }
 
 fn read_ledger(dir: &Path, ledger: &Keyspace) -> Result<Ledger, StoreError> {

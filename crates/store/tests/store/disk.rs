@@ -276,6 +276,22 @@ fn a_journal_that_cannot_be_cut_serves_as_it_is() {
 }
 
 #[test]
+fn tables_begun_for_chunks_that_were_never_whole_take_nothing_from_those_that_follow() {
+    let dir = dir("never-whole");
+    let mut store = opener(&dir, small()).open().unwrap();
+    (0..12).for_each(|number| store.write(&chunk(number * 10)).unwrap());
+    drop(store);
+    // Killed before the first chunk was whole, and once more when what it had begun was removed.
+    std::fs::File::options().write(true).open(journal(&dir)).unwrap().set_len(0).unwrap();
+    drop(opener(&dir, small()).open().unwrap());
+    for begin in [0, 2, 4] {
+        let mut store = opener(&dir, small()).open().unwrap();
+        assert_eq!(held(&*store), begin);
+        (begin..begin + 2).for_each(|number| store.write(&chunk(number)).unwrap());
+    }
+}
+
+#[test]
 fn a_journal_that_is_sealed_must_be_valid_to_its_end() {
     for at in [None, Some(80_000)] {
         let dir = with_journal(&format!("sealed-{}", at.is_some()), 20, 10);
