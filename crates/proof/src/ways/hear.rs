@@ -274,12 +274,16 @@ pub(crate) fn http(command: &OwnedCommand, reply: &Reply) -> Read<Heard> {
         }
         OwnedCommand::Item { .. } => read_item(node).map(Heard::Read),
         OwnedCommand::Reservation { .. } => read_reservation(node).map(Heard::Read),
-        OwnedCommand::Holder { .. } => Ok(Heard::Read(Answer::Holder(HolderRecord {
-            held: node.get("held")?.natural()?,
-            counted: node.get("counted")?.natural()?,
-            left: node.some("left", Node::natural)?,
-            next_free_at: node.some("next_free_at", Node::time)?,
-        }))),
+        OwnedCommand::Holder { .. } => {
+            let held = node.get("held")?.natural()?;
+            let captured = node.get("counted")?.natural()?.checked_sub(held);
+            Ok(Heard::Read(Answer::Holder(HolderRecord {
+                held,
+                counted: captured.ok_or("`counted` is less than `held`, which it includes")?,
+                left: node.some("left", Node::natural)?,
+                next_free_at: node.some("next_free_at", Node::time)?,
+            })))
+        }
         OwnedCommand::Remove { .. } => Err(format!("a deletion was answered with {status}")),
     }
 }
