@@ -124,7 +124,7 @@ fn open_past_cache(path: &Path) -> io::Result<fs::File> {
 
 impl File for RealFile {
     fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
-        let count = i32::try_from(parts.len()).expect("a frame has two parts");
+        let count = i32::try_from(parts.len()).expect("a frame has a few parts");
         let offset = i64::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
         // SAFETY: an IoSlice has the layout of an iovec, and the slices outlive the call.
         let written = unsafe { libc::pwritev(self.0.as_raw_fd(), parts.as_ptr().cast(), count, offset) };

@@ -1,9 +1,11 @@
 //! The writer: appends frames, each synced before the next, and begins segments. It moves between the caller's thread and
 //! the log's own, and is never in two places.
 //! A failed write or sync ends a segment: its pages are never trusted again, and the same frame is written to a new one.
+//! A frame is written with zeros up to the end of its page: what was laid out long ago is no longer in the page cache, and
+//! a page that is written in part would be read first, while whoever waits for the commit waits for that too.
 //! Never here: reading, laying out ahead of time, threads.
 
-use crate::disk::{Disk, File, Held, write_all};
+use crate::disk::{Disk, File, Held, PAGE_BYTES, write_all};
 use crate::frame::{FRAME_HEADER_BYTES, Head, Kind};
 use crate::layout::{Fill, Laid, lay_out};
 use crate::segment::{End, FRAMES_BEGIN, Header, segment_name};
@@ -15,6 +17,8 @@ use std::sync::atomic::AtomicBool;
 
 /// What a segment needs besides its frames: its header's page, and its closing frame.
 pub(crate) const SEGMENT_OVERHEAD_BYTES: u64 = FRAMES_BEGIN + FRAME_HEADER_BYTES as u64;
+
+static ZEROS: [u8; PAGE_BYTES] = [0; PAGE_BYTES];
 
 #[derive(Debug)]
 struct Active {
@@ -127,7 +131,9 @@ impl Writer {
         head.length = u32::try_from(payload.len()).expect("a batch is capped");
         head.before = self.end.crc;
         let header = head.encode(at, payload);
-        write_all(&*active.file, &mut [IoSlice::new(&header), IoSlice::new(payload)], at.offset)?;
+        let rest = rest_of_page(at.offset + bytes, active.capacity);
+        let mut parts = [IoSlice::new(&header), IoSlice::new(payload), IoSlice::new(&ZEROS[..rest])];
+        write_all(&*active.file, &mut parts, at.offset)?;
         active.file.sync()?;
         self.end = crate::scan::after(&self.end, &head);
         Ok(Written { at, end: self.end })
@@ -185,4 +191,10 @@ impl Writer {
         let path = self.dir.join(name(self.laid_out));
         lay_out(&*self.disk, &path, capacity.max(self.at_once_bytes), Fill::Reserve, &AtomicBool::new(false))
     }
+}
+
+/// From `offset` to the end of its page, or of the segment.
+fn rest_of_page(offset: u64, capacity: u64) -> usize {
+    let end = offset.next_multiple_of(PAGE_BYTES as u64).min(capacity);
+    usize::try_from(end - offset).expect("less than a page")
 }

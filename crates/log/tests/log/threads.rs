@@ -1,6 +1,7 @@
 //! The real disk and real threads: commits beside the caller, laying out ahead, locks.
 
 use crate::common::*;
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
@@ -9,7 +10,7 @@ use sumun_log::disk::Disk;
 use sumun_log::faulty::FaultyDisk;
 use sumun_log::{
     Batch, FileLog, Follower, Log, OpenError, Options, Place, Position, Progress, ReadError, Reader, ReaderEnd,
-    RealDisk, Setup,
+    RealDisk, Setup, segment_name,
 };
 
 fn fresh_dir(name: &str) -> PathBuf {
@@ -215,4 +216,28 @@ fn followers_beside_a_busy_writer_see_each_frame_once_on_a_real_disk() {
     for follower in followers {
         follower.join().unwrap();
     }
+}
+
+#[test]
+fn appending_to_space_that_left_the_page_cache_reads_nothing() {
+    let data = fresh_dir("uncached");
+    let options = Options { segment_bytes: 1 << 20, batch_bytes_max: 64 << 10 };
+    let (setup, _woken) = threaded(Arc::new(RealDisk), data.clone());
+    let (mut log, _) = FileLog::open(Setup { options, ..setup }).unwrap();
+    let segment = std::fs::File::open(data.join("0/log").join(segment_name(1))).unwrap();
+    // SAFETY: the descriptor is open; the call takes no pointers.
+    let dropped = unsafe { libc::posix_fadvise(segment.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
+    assert_eq!(dropped, 0);
+    let read_before = read_by_this_thread();
+    for _ in 0..200 {
+        log.submit(batch(&log, &[7; 900]), Place::Here);
+        assert!(matches!(log.poll(), Progress::Durable { .. }));
+    }
+    assert_eq!(read_by_this_thread() - read_before, 0);
+}
+
+/// Bytes that had to come from the device.
+fn read_by_this_thread() -> u64 {
+    let io = std::fs::read_to_string("/proc/thread-self/io").unwrap();
+    io.lines().find_map(|line| line.strip_prefix("read_bytes: ")).unwrap().parse().unwrap()
 }
