@@ -3,7 +3,7 @@
 //! Items and usages are never forgotten: one filter for both. What retention takes away (ended reservations, movements,
 //! lots without units) has a filter a generation, which leaves with it. A generation whose filter is not filled says
 //! *maybe*.
-//! Cost: 12 to 48 bits a key; a look takes a cache line of each part of a filter, and it has few.
+//! Cost: 20 to 80 bits a key; a look takes a cache line of each part of a filter, and it has few.
 
 use crate::bloom::Bloom;
 use crate::caps::{FILTER_BITS, FILTER_GROWTH, FILTER_KEYS_MIN};

@@ -22,8 +22,9 @@ pub const UNSAVED_CHUNK: usize = 4_096;
 /// Keys that the first part of a filter takes; each further part takes so many times as many.
 pub const FILTER_KEYS_MIN: usize = 16_384;
 pub const FILTER_GROWTH: usize = 4;
-/// Bits a key of a filter: of keys that were never seen, fewer than one in 150 costs a read.
-pub const FILTER_BITS: usize = 12;
+/// Bits a key of a filter: of keys that were never seen, fewer than one in 2,000 costs a read. Whoever is new waits for it,
+/// and all behind on that connection, for as long as the store's syncs hold up its readers.
+pub const FILTER_BITS: usize = 20;
 /// Open reservations that a start sorts at once by their begin; runs of so many are merged.
 pub const BEGINS_RUN: usize = 65_536;
 /// Hashes of a sub-table that count as one look when a page of all reservations is told.
