@@ -54,12 +54,12 @@ pub const CLOCK_BACK_MS: u64 = 60 * 60 * 1_000;
 pub const CLOCK_AHEAD_MS: u64 = 24 * 60 * 60 * 1_000;
 /// A difference of the wall clock from shard time that is reported.
 pub const CLOCK_DRIFT_MS: u64 = 60 * 1_000;
-/// Smoothed sync time from which commits run beside the loop, and below which they run in it again.
+/// Smoothed sync time from which commits run beside the loop, and below which they run in it again; and what one sync
+/// counts for there at most.
 pub const SYNC_SLOW_NS: u64 = 500_000;
 pub const SYNC_FAST_NS: u64 = 350_000;
-/// What one sync counts for at most there.
 pub const SYNC_COUNTED_NS_MAX: u64 = 1_000_000;
-/// Smoothed commands a batch from which the loop is short of CPU: commits run beside it.
+/// Smoothed commands and ends a batch from which the loop is short of CPU: commits run beside it.
 pub const BATCH_BUSY: u64 = 256;
 /// The longest that a commit is held back to gather more.
 pub const GATHER_NS_MAX: u64 = 2_000_000;

@@ -1,6 +1,9 @@
 //! When a batch is committed, and where: in the loop while a sync is quick, beside it with *gather* when it is slow or
 //! when the loop is short of CPU. One code path: the log is handed the batch and a place.
 //!
+//! A disk is slow when its syncs usually are. One that had to wait, for the store's syncs or for a CPU, says nothing of
+//! the disk, and counts for little.
+//!
 //! Gather: when a sync ends, its callers are answered and will ask again within a moment. The next commit waits for
 //! nine tenths of them and of those already waiting, at most one smoothed sync time. One caller commits at once.
 
@@ -11,9 +14,11 @@ use sumun_log::Place;
 pub(crate) struct Policy {
     place: Place,
     sync_ns: u64,
-    /// The same, where one that had to wait for the store's syncs, or for a CPU, counts only so much: what the disk is like.
+    /// The same, where no sync counts for more than `SYNC_COUNTED_NS_MAX`: what the disk is like.
     usual_ns: u64,
     batch: u64,
+    /// Commands and ends a batch.
+    work: u64,
     /// Commands in the batch that is under way.
     under_way: u64,
     began_ns: u64,
@@ -28,7 +33,16 @@ struct Gather {
 
 impl Policy {
     pub(crate) const fn new() -> Policy {
-        Policy { place: Place::Here, sync_ns: 0, usual_ns: 0, batch: 0, under_way: 0, began_ns: 0, gather: None }
+        Policy {
+            place: Place::Here,
+            sync_ns: 0,
+            usual_ns: 0,
+            batch: 0,
+            work: 0,
+            under_way: 0,
+            began_ns: 0,
+            gather: None,
+        }
     }
     pub(crate) const fn sync_ns(&self) -> u64 {
         self.sync_ns
@@ -52,8 +66,11 @@ impl Policy {
     pub(crate) fn deadline_ns(&self) -> Option<u64> {
         self.gather.as_ref().map(|gather| gather.until_ns)
     }
-    pub(crate) fn begin(&mut self, commands: u64, now_ns: u64) {
+    /// A batch of so many commands, and of ends that came by time, is on its way.
+    pub(crate) fn begin(&mut self, commands: u64, ends: u64, now_ns: u64) {
         self.under_way = commands;
+        self.batch = smooth(self.batch, commands);
+        self.work = smooth(self.work, commands + ends);
         self.began_ns = now_ns;
     }
     /// A commit has arrived; `waiting` commands gathered meanwhile. Returns how long it took.
@@ -61,13 +78,12 @@ impl Policy {
         let took = now_ns - self.began_ns;
         self.sync_ns = smooth(self.sync_ns, took);
         self.usual_ns = smooth(self.usual_ns, took.min(SYNC_COUNTED_NS_MAX));
-        self.batch = smooth(self.batch, self.under_way);
         let slow = match self.place {
             Place::Here => self.usual_ns > SYNC_SLOW_NS,
             Place::Beside => self.usual_ns > SYNC_FAST_NS,
         };
         let was = self.place;
-        self.place = if slow || self.batch >= BATCH_BUSY { Place::Beside } else { Place::Here };
+        self.place = if slow || self.work >= BATCH_BUSY { Place::Beside } else { Place::Here };
         self.gather = (was == Place::Beside && self.place == Place::Beside).then(|| Gather {
             commands: ((self.under_way + waiting) * 9 / 10).max(1),
             until_ns: now_ns + self.sync_ns.min(GATHER_NS_MAX),
@@ -90,7 +106,7 @@ mod tests {
         let mut policy = Policy::new();
         for at in (0..100).map(|n| n * 1_000_000) {
             assert_eq!(policy.commit(1, at), Some(Place::Here));
-            policy.begin(1, at);
+            policy.begin(1, 0, at);
             policy.done(0, at + 90_000);
         }
         assert_eq!(policy.deadline_ns(), None);
@@ -101,13 +117,13 @@ mod tests {
         let mut policy = Policy::new();
         let mut at = 0;
         for _ in 0..20 {
-            policy.begin(64, at);
+            policy.begin(64, 0, at);
             at += 1_000_000;
             policy.done(0, at);
         }
         assert_eq!(policy.commit(10, at), None, "57 are expected");
         assert_eq!(policy.commit(57, at), Some(Place::Beside));
-        policy.begin(57, at);
+        policy.begin(57, 0, at);
         policy.done(0, at + 1_000_000);
         let deadline = policy.deadline_ns().expect("it gathers");
         assert_eq!(policy.commit(1, deadline), Some(Place::Beside), "never longer than a sync");
@@ -119,7 +135,7 @@ mod tests {
         let mut at = 0;
         for n in 0..1_000 {
             assert_eq!(policy.commit(20, at), Some(Place::Here));
-            policy.begin(20, at);
+            policy.begin(20, 0, at);
             at += if n % 10 == 9 { 8_000_000 } else { 200_000 };
             policy.done(0, at);
         }
@@ -130,7 +146,7 @@ mod tests {
         let mut policy = Policy::new();
         let mut at = 0;
         for took in [1_000_000; 40].into_iter().chain([300_000; 40]) {
-            policy.begin(20, at);
+            policy.begin(20, 0, at);
             at += took;
             policy.done(0, at);
         }
@@ -138,11 +154,23 @@ mod tests {
     }
 
     #[test]
+    fn many_ends_a_batch_are_written_beside_and_hold_nobody_back() {
+        let mut policy = Policy::new();
+        let mut at = 0;
+        for _ in 0..20 {
+            policy.begin(3, 1_000, at);
+            at += 100_000;
+            policy.done(0, at);
+        }
+        assert_eq!(policy.commit(2, at), Some(Place::Beside), "of three callers");
+    }
+
+    #[test]
     fn one_caller_on_a_slow_disk_commits_at_once() {
         let mut policy = Policy::new();
         let mut at = 0;
         for _ in 0..20 {
-            policy.begin(1, at);
+            policy.begin(1, 0, at);
             at += 1_000_000;
             policy.done(0, at);
         }

@@ -91,6 +91,8 @@ pub struct Engine {
     outstanding: bool,
     /// Commands of steps that wait for a commit.
     waiting: u64,
+    /// Of `stats.ends`, those whose events were handed to the log.
+    ends_submitted: u64,
     failed: bool,
     /// The log does not yet say that it was opened.
     announce: bool,
@@ -147,6 +149,7 @@ impl Engine {
             submitted: 0,
             outstanding: false,
             waiting: 0,
+            ends_submitted: 0,
             failed: false,
             announce: true,
             keeper: Keeper::new(shelves),

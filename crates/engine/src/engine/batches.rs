@@ -30,8 +30,9 @@ impl Engine {
         self.stats.events += u64::from(count);
         self.stats.commits_beside += u64::from(place == Place::Beside);
         let now = self.env.ticks_ns();
-        self.policy.begin(self.waiting, now);
+        self.policy.begin(self.waiting, self.stats.ends - self.ends_submitted, now);
         self.waiting = 0;
+        self.ends_submitted = self.stats.ends;
         self.submitted = self.step - 1;
         self.outstanding = true;
         let began = self.env.cpu_ns();
