@@ -90,13 +90,92 @@ pub(crate) fn pause(time: std::time::Duration) {
     std::thread::sleep(time);
 }
 
-/// Threads of the operating system.
+/// Threads of the operating system. Where CPUs are short, those whose work somebody waits for go first: a thread that
+/// waits for its turn waits for a tick of the kernel's clock, some milliseconds, and a commit for it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Threads;
 
+/// Whoever asks waits for these.
+const PROMPT: [&str; 2] = ["log-commit", "sumun-read"];
+/// Of all others: a third of a prompt thread's share of a CPU that both want.
+const PATIENT_NICE: i32 = 5;
+const PATIENT_SLICE_NS: u64 = 4_000_000;
+/// Who asks for short turns gets the CPU sooner, and from one that has a longer turn at once.
+const PROMPT_SLICE_NS: u64 = 100_000;
+
+/// The calling thread is one that somebody waits for.
+pub fn be_prompt() {
+    schedule(0, PROMPT_SLICE_NS);
+}
+
+/// Of the calling thread alone. Where it may not (Linux before 6.12 knows no slices), all stay equal; whoever runs this
+/// under another policy has chosen it.
+fn schedule(nicer: i32, slice_ns: u64) {
+    // SAFETY: it holds numbers alone.
+    let mut of: libc::sched_attr = unsafe { std::mem::zeroed() };
+    let size = size_of::<libc::sched_attr>();
+    // SAFETY: the pointer is to a value of our own, of the size that is told.
+    let read = unsafe { libc::syscall(libc::SYS_sched_getattr, 0, &raw mut of, size, 0) };
+    if read == 0 && of.sched_policy == libc::SCHED_OTHER as u32 {
+        of.sched_nice += nicer;
+        of.sched_runtime = slice_ns;
+        // SAFETY: the pointer is to a value of our own, which tells its size.
+        unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const of, 0) };
+    }
+}
+
+/// Does work on a thread of its own that leaves others the CPU, and so do all threads that it starts.
+pub(crate) fn patiently<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let work = || {
+        schedule(PATIENT_NICE, PATIENT_SLICE_NS);
+        work()
+    };
+    std::thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+}
+
 impl Crew for Threads {
     fn start(&self, name: &'static str, work: Box<dyn FnOnce() + Send>) {
+        let work = move || {
+            if PROMPT.contains(&name) {
+                be_prompt();
+            } else {
+                schedule(PATIENT_NICE, PATIENT_SLICE_NS);
+            }
+            work();
+        };
         let started = std::thread::Builder::new().name(name.into()).spawn(work);
         started.expect("the machine lends a thread: without it the log cannot go on");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PATIENT_NICE, Threads, patiently};
+    use std::sync::mpsc::channel;
+    use sumun_log::Crew;
+
+    fn nice_here() -> i32 {
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("Linux has it");
+        let (_, behind_name) = stat.rsplit_once(')').expect("the name stands in brackets");
+        behind_name.split_whitespace().nth(16).and_then(|nice| nice.parse().ok()).expect("nice is field 19")
+    }
+
+    fn nice_of(name: &'static str) -> i32 {
+        let (say, said) = channel();
+        Threads.start(name, Box::new(move || drop(say.send(nice_here()))));
+        said.recv().expect("the thread says it")
+    }
+
+    #[test]
+    fn threads_that_nobody_waits_for_leave_others_the_cpu() {
+        let usual = nice_here();
+        assert_eq!(["log-commit", "sumun-read"].map(nice_of), [usual; 2]);
+        assert_eq!(["sumun-store", "log-layout", "log-chores"].map(nice_of), [usual + PATIENT_NICE; 3]);
+        let begun = patiently(|| std::thread::spawn(nice_here).join().expect("it does not panic"));
+        assert_eq!(
+            (begun, nice_here()),
+            (usual + PATIENT_NICE, usual),
+            "what a patient thread starts, and who began it"
+        );
     }
 }

@@ -24,6 +24,7 @@ use crate::caps::{
     EVICT_SLOTS, INSTALLS_PER_TEND, PIN_MS, READS_AHEAD_MAX, READS_MAX, STAGE_BYTES, STAGE_RECORDS,
     STORE_EVENTS_PER_S_MIN, STORE_PAUSE_MS, STORE_SPREAD, WRITES_MAX,
 };
+use crate::env::patiently;
 use crate::lists::Skus;
 use ages::Ages;
 use ahead::Ahead;
@@ -41,13 +42,14 @@ use sumun_store::{Chunk, Opener, StoreError};
 pub struct Shelves(pub(crate) Box<dyn Desk>);
 
 impl Shelves {
-    /// Worked on by threads of the crew's; `wake` is called when there is something to hear.
+    /// Worked on by threads of the crew's, and by the store's own, which leave others the CPU; `wake` is called when there
+    /// is something to hear.
     pub fn beside(
         opener: Box<dyn Opener>,
         crew: &dyn Crew,
         wake: &Arc<dyn Fn() + Send + Sync>,
     ) -> Result<Shelves, StoreError> {
-        let store = opener.open()?;
+        let (opener, store) = patiently(|| opener.open().map(|store| (opener, store)))?;
         Ok(Shelves(Box::new(Beside::new(opener, store, crew, wake))))
     }
     /// Worked on in the loop, by `Engine::work_on_store`.

@@ -14,7 +14,7 @@ use anyhow::{Context, anyhow};
 use clap::{Args, CommandFactory};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-use sumun_engine::env::{Env, System, Threads};
+use sumun_engine::env::{Env, System, Threads, be_prompt};
 use sumun_engine::{Engine, Opened, Opener, Shelves};
 use sumun_feed::{Feed, Setup as FeedSetup, Teller};
 use sumun_http::Listener;
@@ -181,6 +181,8 @@ fn serve(
     let http_address = http.as_ref().map_or_else(|| "-".to_owned(), |(listener, _)| listener.address().to_string());
     let (feed, mut teller) = start_feed(config, &engine)?;
     let tracer = if http.is_some() { start_tracer(config, &engine)? } else { None };
+    // So is the thread of HTTP, which this one starts.
+    be_prompt();
     if let Some((listener, run)) = http {
         start_http(config, &mut reactor, listener, run, &feed, tracer.as_ref())?;
     }
