@@ -37,9 +37,6 @@ pub const REPORT_MS_MAX: u64 = 2_000;
 pub const ACCEPT_PAUSE_MS: u64 = 100;
 pub const LISTEN_BACKLOG: i32 = 1_024;
 
-/// Pieces of an answer that are no longer than this together leave as one.
-pub const SMALL_WRITE_BYTES: usize = 1_024;
-
 /// HTTP/2: requests at once on a connection, and what it may send ahead.
 pub const STREAMS_MAX: u32 = 128;
 pub const STREAM_WINDOW_BYTES: u32 = 64 * 1_024;

@@ -1,7 +1,6 @@
 //! One connection: its socket, what it is doing and since when, so that one sweep over all of them finds who takes too
 //! long. No timer a request, no clock: time is counted in sweeps.
 
-use crate::caps;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -222,16 +221,6 @@ impl Socket {
     }
 }
 
-/// Head and body of a short answer as one piece: copying them costs less than telling the kernel of two.
-fn gather<'a>(slices: &[io::IoSlice<'_>], small: &'a mut [u8]) -> Option<&'a [u8]> {
-    let mut length = 0;
-    for slice in slices {
-        small.get_mut(length..length + slice.len())?.copy_from_slice(slice);
-        length += slice.len();
-    }
-    Some(&small[..length])
-}
-
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
@@ -242,11 +231,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let mut small = [0; caps::SMALL_WRITE_BYTES];
-        let result = match gather(slices, &mut small) {
-            Some(bytes) => Pin::new(&mut self.stream).poll_write(cx, bytes),
-            None => Pin::new(&mut self.stream).poll_write_vectored(cx, slices),
-        };
+        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
         self.wrote(result)
     }
     fn is_write_vectored(&self) -> bool {

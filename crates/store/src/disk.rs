@@ -2,6 +2,7 @@
 //! Each chunk is one batch of fjall's journal, with a row of the ledger and one in each table that it touched
 //! (`ledger`).
 //! All write buffers are flushed together, since a table that rests would keep the journal for ever.
+//! Once tables have been removed an empty one stands there that nothing is written to (`remove` says why).
 //! Never here: threads of its own (fjall has one), clocks.
 
 use crate::caps::{

@@ -18,9 +18,9 @@ const TTL_MS: u64 = 7 * 24 * 3_600_000;
 /// How long the store's files are put in order once it has caught up.
 const SETTLE_MS: u64 = 5_000;
 const EVENT_BYTES: f64 = 200.0;
-/// Threads that write to the store; all others write to the log.
+/// Threads that write to the store.
 const STORE_THREADS: [&str; 3] = ["sumun-store", "sumun-read", "fjall:worker"];
-/// They write directly, and to no socket.
+/// Threads that write to the log alone, and to no socket.
 const LOG_THREADS: [&str; 3] = ["log-commit", "log-layout", "log-chores"];
 /// Past retention: the widest generation of a short one, and a pause before the log's segments are looked at.
 const FORGET_MS: u64 = 180_000;
