@@ -162,7 +162,7 @@ mod tests {
 
     fn nice_of(name: &'static str) -> i32 {
         let (say, said) = channel();
-        Threads.start(name, Box::new(move || drop(say.send(nice_here()))));
+        Threads.start(name, Box::new(move || say.send(nice_here()).expect("it is waited for")));
         said.recv().expect("the thread says it")
     }
 
