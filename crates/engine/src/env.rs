@@ -108,8 +108,8 @@ pub fn be_prompt() {
     schedule(0, PROMPT_SLICE_NS);
 }
 
-/// Of the calling thread alone. Where it may not (Linux before 6.12 knows no slices), all stay equal; whoever runs this
-/// under another policy has chosen it.
+/// Of the calling thread alone, and as far as it may: Linux before 6.12 knows no slices. Whoever runs this under another
+/// policy has chosen it.
 fn schedule(nicer: i32, slice_ns: u64) {
     // SAFETY: it holds numbers alone.
     let mut of: libc::sched_attr = unsafe { std::mem::zeroed() };
@@ -169,13 +169,10 @@ mod tests {
     #[test]
     fn threads_that_nobody_waits_for_leave_others_the_cpu() {
         let usual = nice_here();
+        let patient = (usual + PATIENT_NICE).min(19);
         assert_eq!(["log-commit", "sumun-read"].map(nice_of), [usual; 2]);
-        assert_eq!(["sumun-store", "log-layout", "log-chores"].map(nice_of), [usual + PATIENT_NICE; 3]);
+        assert_eq!(["sumun-store", "log-layout", "log-chores"].map(nice_of), [patient; 3]);
         let begun = patiently(|| std::thread::spawn(nice_here).join().expect("it does not panic"));
-        assert_eq!(
-            (begun, nice_here()),
-            (usual + PATIENT_NICE, usual),
-            "what a patient thread starts, and who began it"
-        );
+        assert_eq!((begun, nice_here()), (patient, usual), "what a patient thread starts, and who began it");
     }
 }
